@@ -1,0 +1,154 @@
+"""What can go wrong, in the words of the domain; the family of an error says how to react.
+
+    RokcsiError
+    ├── NotFound         VolumeNotFound SnapshotNotFound GroupNotFound RecordNotFound
+    ├── Conflict         VolumeExists VolumeDiffers SnapshotExists SnapshotDiffers GroupDiffers
+    │                    TargetDiffers RecordExists
+    ├── InvalidRequest   (empty, over-long or contradictory input; a pipeline file that is wrong)
+    ├── OutOfRange       SizeOutOfRange SourceTooLarge
+    ├── OutOfSpace       PoolFull
+    ├── StillInUse
+    ├── Busy             LockTimeout CallerGone
+    ├── BadPageToken
+    ├── NotSupported
+    ├── Unavailable      PoolElsewhere PoolTaken DriverAway
+    └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
+"""
+
+from __future__ import annotations
+
+
+class RokcsiError(Exception):
+    """The root of all our errors; its text tells the user what happened and what to do."""
+
+
+class NotFound(RokcsiError):
+    """The thing that was named is not there."""
+
+
+class VolumeNotFound(NotFound):
+    """No volume of this id lives in the pool."""
+
+
+class SnapshotNotFound(NotFound):
+    """No snapshot of this id lives in the pool."""
+
+
+class GroupNotFound(NotFound):
+    """No group of snapshots of this id lives in the pool."""
+
+
+class RecordNotFound(NotFound):
+    """The catalogue, or the cluster, holds nothing of this name."""
+
+
+class Conflict(RokcsiError):
+    """The name is taken by something else."""
+
+
+class VolumeExists(Conflict):
+    """A volume of this name lives in the pool already."""
+
+
+class VolumeDiffers(Conflict):
+    """A volume of this name exists, with another size, source or kind than asked for."""
+
+
+class SnapshotExists(Conflict):
+    """A snapshot of this name lives in the pool already."""
+
+
+class SnapshotDiffers(Conflict):
+    """A snapshot of this name exists, of another volume than asked for."""
+
+
+class GroupDiffers(Conflict):
+    """A group of this name exists, with other members than asked for."""
+
+
+class TargetDiffers(Conflict):
+    """The volume is mounted at this path already, in another way than asked for."""
+
+
+class RecordExists(Conflict):
+    """The catalogue, or the cluster, holds something of this name already."""
+
+
+class InvalidRequest(RokcsiError):
+    """The request can never be carried out as it stands."""
+
+
+class OutOfRange(RokcsiError):
+    """A number lies outside what is possible here."""
+
+
+class SizeOutOfRange(OutOfRange):
+    """No size within the asked range is possible."""
+
+
+class SourceTooLarge(OutOfRange):
+    """The source is larger than the volume asked for."""
+
+
+class OutOfSpace(RokcsiError):
+    """There is no room; another node may have some."""
+
+
+class PoolFull(OutOfSpace):
+    """The pool refuses new work: its data, metadata or promise of space is used up."""
+
+
+class StillInUse(RokcsiError):
+    """Something holds the thing (a mount, an open device); nothing was changed."""
+
+
+class Busy(RokcsiError):
+    """Another call is at work on the same thing; try again."""
+
+
+class LockTimeout(Busy):
+    """The call's deadline passed while it waited for another call."""
+
+
+class CallerGone(Busy):
+    """The caller gave up before its turn came; nothing was done."""
+
+
+class BadPageToken(RokcsiError):
+    """A list was asked to go on from a place that was never handed out."""
+
+
+class NotSupported(RokcsiError):
+    """This driver, pool or file system cannot do that."""
+
+
+class Unavailable(RokcsiError):
+    """Whoever could answer is away; the state of the thing is not known."""
+
+
+class PoolElsewhere(Unavailable):
+    """The pool named in a handle is served by a node that is away."""
+
+
+class PoolTaken(Unavailable):
+    """Another driver serves this pool already."""
+
+
+class DriverAway(Unavailable):
+    """The driver does not answer on its socket."""
+
+
+class Damaged(RokcsiError):
+    """Something failed that should not have; the text carries what the system said."""
+
+
+class ToolFailed(Damaged):
+    """A program we started answered with a failure."""
+
+
+class SystemCallFailed(Damaged):
+    """The kernel refused a call in a way that has no better word."""
+
+
+class VolumeDamaged(Damaged):
+    """A check of the volume's file system found it damaged."""

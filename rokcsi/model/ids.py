@@ -1,0 +1,109 @@
+"""Names that cannot be abused.
+
+A CSI name is any Unicode text, so it is hashed: the identity of a thing is a function of
+its name, and a repeated call finds what the first one made without any record of it.
+A handle is what callers hold: kind, pool and identity in one strict form of 67 characters
+(`v-<pool: 32 hex>-<id: 32 hex>`), checked before any other use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Self
+
+from rokcsi.model.errors import GroupNotFound, NotFound, SnapshotNotFound, VolumeNotFound
+
+_HEX = re.compile(r"[0-9a-f]{32}")
+_HANDLE = re.compile(r"([vsg])-([0-9a-f]{32})-([0-9a-f]{32})")
+
+
+class _Id(str):
+    """Thirty-two lower-case hexadecimal digits."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if _HEX.fullmatch(text) is None:
+            raise ValueError(f"not an id of 32 hexadecimal digits: {text!r}")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of_name(cls, name: str) -> Self:
+        """Give the identity that this name always has; every kind of id has its own space."""
+        text = f"{cls.__name__}\0{name}".encode(errors="surrogatepass")
+        return cls(hashlib.sha256(text).hexdigest()[:32])
+
+
+class PoolId(_Id):
+    """The identity of a pool, kept in the pool itself; it outlives the node's name."""
+
+    __slots__ = ()
+
+    @classmethod
+    def fresh(cls) -> PoolId:
+        """Give an identity that no pool has had before."""
+        return cls(uuid.uuid4().hex)
+
+
+class VolumeId(_Id):
+    """The identity of a volume within its pool."""
+
+    __slots__ = ()
+
+
+class SnapshotId(_Id):
+    """The identity of a snapshot within its pool."""
+
+    __slots__ = ()
+
+
+class GroupId(_Id):
+    """The identity of a group of snapshots within its pool."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """Writes and reads the handles of one pool.
+
+    Reading a malformed handle, or one of another pool, raises the NotFound of its kind:
+    for this pool such a thing does not exist.
+    """
+
+    pool: PoolId
+
+    def of_volume(self, id: VolumeId) -> str:
+        """Give the CSI volume_id."""
+        return f"v-{self.pool}-{id}"
+
+    def of_snapshot(self, id: SnapshotId) -> str:
+        """Give the CSI snapshot_id."""
+        return f"s-{self.pool}-{id}"
+
+    def of_group(self, id: GroupId) -> str:
+        """Give the CSI group_snapshot_id."""
+        return f"g-{self.pool}-{id}"
+
+    def volume(self, handle: str) -> VolumeId:
+        """Read a CSI volume_id; raise VolumeNotFound."""
+        return VolumeId(self._id("v", handle, VolumeNotFound))
+
+    def snapshot(self, handle: str) -> SnapshotId:
+        """Read a CSI snapshot_id; raise SnapshotNotFound."""
+        return SnapshotId(self._id("s", handle, SnapshotNotFound))
+
+    def group(self, handle: str) -> GroupId:
+        """Read a CSI group_snapshot_id; raise GroupNotFound."""
+        return GroupId(self._id("g", handle, GroupNotFound))
+
+    def _id(self, letter: str, handle: str, missing: type[NotFound]) -> str:
+        match = _HANDLE.fullmatch(handle)
+        if match is None or match[1] != letter:
+            raise missing(f"{handle[:128]!r} is not a handle of this driver")
+        if match[2] != self.pool:
+            raise missing(f"{handle!r} belongs to another pool than the one served here")
+        return match[3]
