@@ -6,12 +6,12 @@
     │                    TargetDiffers RecordExists
     ├── InvalidRequest   (empty, over-long or contradictory input; a pipeline file that is wrong)
     ├── OutOfRange       SizeOutOfRange SourceTooLarge
-    ├── OutOfSpace       PoolFull
-    ├── StillInUse
+    ├── OutOfSpace       PoolFull WrongNode
+    ├── StillInUse       NotStaged
     ├── Busy             LockTimeout CallerGone
     ├── BadPageToken
     ├── NotSupported
-    ├── Unavailable      PoolElsewhere PoolTaken DriverAway
+    ├── Unavailable      PoolElsewhere PoolTaken SocketTaken DriverAway
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 """
 
@@ -98,8 +98,16 @@ class PoolFull(OutOfSpace):
     """The pool refuses new work: its data, metadata or promise of space is used up."""
 
 
+class WrongNode(OutOfSpace):
+    """The volume was asked for on other nodes than this pool's."""
+
+
 class StillInUse(RokcsiError):
-    """Something holds the thing (a mount, an open device); nothing was changed."""
+    """The thing's present state forbids it (a mount or an open device holds it); nothing was changed."""
+
+
+class NotStaged(StillInUse):
+    """The volume has to be staged on this node first."""
 
 
 class Busy(RokcsiError):
@@ -132,6 +140,10 @@ class PoolElsewhere(Unavailable):
 
 class PoolTaken(Unavailable):
     """Another driver serves this pool already."""
+
+
+class SocketTaken(Unavailable):
+    """Another driver answers on this socket already."""
 
 
 class DriverAway(Unavailable):

@@ -114,6 +114,8 @@ class Pool(Protocol):
 
         Raises SnapshotNotFound, VolumeExists, SourceTooLarge, PoolFull. `new.source` is
         recorded as given: the snapshot, or the volume that it was taken of on the way.
+        `new.filesystem` is recorded as given too (None: a raw block view of the same bytes);
+        `formatted` is the snapshot's.
         """
 
     def grow_volume(self, id: VolumeId, size: Bytes) -> Volume:

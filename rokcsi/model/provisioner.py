@@ -30,7 +30,11 @@ class Verification(StrEnum):
 class VolumeRequest:
     """A volume wished for. At most one of the two sources is set; both are handles.
 
-    `filesystem` None means raw block; `verify_clone` checks the clone before it is handed out.
+    `filesystem` None means raw block, and the empty text a mounted volume of any kind: the
+    source's, `xfs` where there is no source. `verify_clone` checks the clone's file system
+    before it is handed out.
+    `mutable` is what `Provisioner.modify` takes, applied from the start: a wrong key or value
+    raises InvalidRequest before anything is made. It is no part of what a repeated call compares.
     """
 
     name: str
@@ -40,6 +44,7 @@ class VolumeRequest:
     from_volume: str | None = None
     verify_clone: Verification = Verification.NONE
     labels: Labels = field(default_factory=no_labels)
+    mutable: Mapping[str, str] = field(default_factory=no_labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""."""
+"""Composition, one file a process: here, and only here, the parts are put together."""

@@ -1,0 +1,85 @@
+# `make` alone lists every target. A target's help is the text behind its ##.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rokcsi
+UV := $(CACHE)/uv/bin/uv
+TESTS := tests
+PYTEST := $(BIN)/pytest --durations=5
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv from requirements.lock, install missing system packages (root), quick when nothing changed
+	@tools/setup
+
+demo: setup ## play the whole story on real data: notebook, checkpoint, run, failure, restore, resume (root)
+	@$(BIN)/python -m demo
+
+demo-clean: setup ## remove everything that make demo made
+	@$(BIN)/python -m demo clean
+
+test: setup ## every check and every suite, csi-sanity too; under 12 minutes (root)
+	@tools/prerequisites
+	@tools/timed lint types floors test-unit test-contract test-docs test-system test-e2e sanity
+
+check: setup ## format, lint, types, floors, unit, contract, docs; about a minute, no root
+	@tools/timed format-check lint types floors test-unit test-contract test-docs
+
+lint: ## ruff's rules
+	$(BIN)/ruff check .
+
+format-check: ## tell whether the formatter would change anything
+	$(BIN)/ruff format --check .
+
+types: ## mypy, strict, tests too
+	$(BIN)/mypy rokcsi demo tests
+
+floors: ## imports go downwards only
+	$(BIN)/lint-imports
+
+test-unit: ## the tests without root
+	$(PYTEST) $(TESTS)/unit --ignore $(TESTS)/unit/test_docs.py
+
+test-contract: ## the promises of a pool, kept by the in-memory pool
+	$(PYTEST) $(TESTS)/contract -m "not system"
+
+test-docs: ## every command in the documentation exists
+	$(PYTEST) $(TESTS)/unit/test_docs.py
+
+test-system: ## the tests that use loop devices and mounts (root)
+	@tools/prerequisites
+	$(PYTEST) $(TESTS)/system
+
+test-e2e: ## the demo's story and the command lines, end to end (root)
+	@tools/prerequisites
+	$(PYTEST) $(TESTS)/e2e
+
+sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
+	@tools/prerequisites
+	$(BIN)/python sanity/run.py
+
+bench: setup ## measure against bare system calls in the same run, print a table, write JSON (root)
+	@tools/prerequisites
+	$(BIN)/python bench/run.py
+
+format: setup ## let the formatter and the linter's safe fixes change the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+proto: setup ## make the gRPC code from protos/csi.proto
+	$(BIN)/python protos/generate.py
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	@test -x $(UV) || { python3 -m venv $(CACHE)/uv && $(CACHE)/uv/bin/pip install --quiet uv; }
+	$(UV) pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+
+clean: ## remove .venv and what tools have cached here
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+
+.PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
+  test-system test-e2e sanity bench format proto lock clean

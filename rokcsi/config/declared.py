@@ -1,0 +1,171 @@
+"""Every setting with its meaning, its default and its limits; `reading` fills it.
+
+A setting has one name in all places: `max_workers` is the key in the TOML file,
+`ROKCSI_MAX_WORKERS` in the environment, `--max-workers` among the flags.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.sizes import Bytes
+
+_DRIVER_NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]{0,61}[a-zA-Z0-9])?")
+_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?")
+_POOL = re.compile(r"[a-z]+:.+")
+_LONGEST_SOCKET = 107  # sun_path holds 108 bytes with its NUL, unix(7)
+_HIGHEST_PORT = 65535
+_NODE_ID_BYTES = 192  # Kubernetes' limit in CSINode
+
+
+def _absolute(value: Any) -> Any:
+    if not isinstance(value, str | Path) or not Path(value).is_absolute() or "\0" in str(value):
+        raise ValueError("not an absolute path")
+    return str(value)
+
+
+def _endpoint(value: Any) -> Any:
+    path = str(value).removeprefix("unix:")
+    if not path.startswith("/") or "\0" in path or path.strip("/") == "":
+        raise ValueError("not unix:///PATH")
+    path = "/" + path.lstrip("/")
+    if len(path.encode()) > _LONGEST_SOCKET:
+        raise ValueError(f"the socket's path is longer than the {_LONGEST_SOCKET} bytes that the kernel takes")
+    return f"unix://{path}"
+
+
+def _pool(value: Any) -> Any:
+    if _POOL.fullmatch(str(value)) is None:
+        raise ValueError("not KIND:PLACE, such as loopfile:/var/lib/rokcsi/pool")
+    return value
+
+
+def _metrics(value: Any) -> Any:
+    if value in (None, ""):
+        return None
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise ValueError("not HOST:PORT, such as 127.0.0.1:9810")
+    return f"{host or '0.0.0.0'}:{port}"  # noqa: S104 - ":PORT" is how people ask for all addresses
+
+
+def _size(value: Any) -> Any:
+    if value in (None, ""):
+        return None
+    try:
+        return int(Bytes.parse(str(value)))
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from error
+
+
+def _node_id(value: Any) -> Any:
+    if not str(value).isprintable() or not 0 < len(str(value).encode()) <= _NODE_ID_BYTES:
+        raise ValueError(f"not 1 to {_NODE_ID_BYTES} printable bytes")
+    return value
+
+
+def _roots(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part]
+    return tuple(_absolute(part) for part in value)
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if pattern.fullmatch(str(value)) is None:
+            raise ValueError(f"not {what}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _host_name() -> str:
+    return socket.gethostname() or "node"
+
+
+class Declared(BaseSettings):
+    """The settings of rokcsi; `home` gives `endpoint` and `pool` their defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="ROKCSI_", env_ignore_empty=True, extra="forbid", frozen=True)
+
+    home: Annotated[str, BeforeValidator(_absolute)] = Field(
+        "/var/lib/rokcsi",
+        description="the folder of this machine's local set-up (pool, catalogue, cluster, socket); an absolute path",
+    )
+    endpoint: Annotated[str, BeforeValidator(_endpoint)] = Field(
+        "",
+        description="where the driver serves CSI: unix:///PATH (default: run/csi.sock in home); CSI_ENDPOINT says the same",
+    )
+    pool: Annotated[str, BeforeValidator(_pool)] = Field(
+        "", description="the pool to serve: loopfile:/FOLDER (default: loopfile: with the folder pool in home)"
+    )
+    node_id: Annotated[str, BeforeValidator(_node_id)] = Field(
+        default_factory=_host_name,
+        description="the name of this node to the container orchestrator, 1 to 192 printable bytes (default: the host's name)",
+    )
+    driver_name: Annotated[str, _matching(_DRIVER_NAME, "up to 63 letters, digits, - and .")] = Field(
+        "rokcsi.dev", description="the CSI driver's name, as storage classes name it"
+    )
+    topology_key: Annotated[str, _matching(_LABEL_KEY, "a label key such as topology.example.com/node")] = Field(
+        "", description="the topology segment's key whose value is the node id (default: topology.DRIVER_NAME/node)"
+    )
+    metrics: Annotated[str | None, BeforeValidator(_metrics)] = Field(
+        None, description="HOST:PORT for /metrics, /healthz and /readyz (default: none; port 0 takes a free one)"
+    )
+    target_root: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_roots)] = Field(
+        (),
+        description="absolute folders below which targets must lie; several are separated by commas in the environment,"
+        " repeated as flags (default: any absolute target)",
+    )
+    overcommit: float = Field(
+        10.0,
+        ge=1.0,
+        le=1000.0,
+        description="how many bytes may be promised for each byte of the pool; 1.0 reserves everything",
+    )
+    data_limit: float = Field(
+        0.85, gt=0.0, le=1.0, description="the share of the pool's bytes above which new work is refused, 0 to 1"
+    )
+    image_size: Annotated[int | None, BeforeValidator(_size)] = Field(
+        None,
+        description="the size of the file system that the pool makes for itself where its folder has no reflinks, such as 50Gi"
+        " (default: the pool decides)",
+    )
+    max_workers: int = Field(64, ge=4, le=512, description="how many calls are carried out at once, 4 to 512")
+    records: Annotated[str, BeforeValidator(_absolute)] = Field(
+        "/run/rokcsi/records",
+        description="the folder, in tmpfs, of what is staged and published on this node; an absolute path",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+    log_format: Literal["text", "json"] = Field("text", description="text for people, json for machines")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_home(cls, values: Any) -> Any:
+        home = values.get("home", cls.model_fields["home"].default)
+        return {"endpoint": f"unix://{home}/run/csi.sock", "pool": f"loopfile:{home}/pool"} | values
+
+    @model_validator(mode="after")
+    def _records_apart_from_pool(self) -> Self:
+        if Path(self.records) == Path(self.pool.partition(":")[2]):
+            raise ValueError("the folder of records cannot be the pool's folder")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `reading` has gathered; the environment and the file were read there, with their origins."""
+        return (init_settings,)

@@ -1,0 +1,77 @@
+"""The settings as the rest of the house sees them: frozen, complete, standard library only.
+
+`reading` makes them; `wiring/` consumes them; JSON carries them into the driver's lean
+process. What each one means, its default and its limits stand in `reading.Declared`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+EFFECTIVE = "ROKCSI_EFFECTIVE"  # the environment variable that carries ServeSettings as JSON
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """What `rokcsi serve all` needs; sizes in bytes, paths absolute, `metrics` and `image_size` None where not set."""
+
+    endpoint: str
+    pool: str
+    node_id: str
+    driver_name: str
+    topology_key: str
+    metrics: str | None
+    target_roots: tuple[str, ...]
+    overcommit: float
+    data_limit: float
+    image_size: int | None
+    max_workers: int
+    records: str
+    log_level: str
+    log_format: str
+
+    @property
+    def socket(self) -> Path:
+        """Give the path of the unix socket that the endpoint names."""
+        return Path("/" + self.endpoint.removeprefix("unix:").lstrip("/"))
+
+    def to_json(self) -> str:
+        """Give the settings as one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> ServeSettings:
+        """Read what `to_json` gave; raise TypeError or ValueError for anything else."""
+        fields = json.loads(text)
+        return cls(**{**fields, "target_roots": tuple(fields["target_roots"])})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """Where a machine's local set-up lives: everything `rokctl` and the SDK touch is below `home`."""
+
+    home: Path
+    driver_name: str
+    log_level: str
+
+    @property
+    def pool_folder(self) -> Path:
+        """Give the folder of the embedded pool."""
+        return self.home / "pool"
+
+    @property
+    def catalog(self) -> Path:
+        """Give the file of the catalogue."""
+        return self.home / "catalog.sqlite"
+
+    @property
+    def cluster_folder(self) -> Path:
+        """Give the folder where the cluster of this machine keeps its claims and pods."""
+        return self.home / "cluster"
+
+    @property
+    def socket(self) -> Path:
+        """Give the socket on which the driver of this home serves."""
+        return self.home / "run" / "csi.sock"

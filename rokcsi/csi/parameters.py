@@ -1,0 +1,69 @@
+"""The parameters of our classes: StorageClass, VolumeSnapshotClass, VolumeGroupSnapshotClass.
+
+docs/reference/csi.md lists them for administrators; a test compares the two. An unknown one
+is refused by name, so that a typing error does not go unnoticed for months.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.provisioner import Verification
+from rokcsi.model.volume import Labels
+
+FILESYSTEM = "csi.storage.k8s.io/fstype"
+UNALIGNED = "allowUnalignedGroup"
+VOLUME_CHECKS = ("rok/pre-mount-verification", "rok/pre-clone-verification", "rok/post-clone-verification")
+SNAPSHOT_CHECKS = ("rok/pre-snapshot-verification", "rok/post-snapshot-verification")
+
+# What external-provisioner and external-snapshotter add with --extra-create-metadata.
+METADATA = frozenset(
+    f"csi.storage.k8s.io/{name}"
+    for name in (
+        "pvc/name",
+        "pvc/namespace",
+        "pv/name",
+        "volumesnapshot/name",
+        "volumesnapshot/namespace",
+        "volumesnapshotcontent/name",
+        "volumegroupsnapshot/name",
+        "volumegroupsnapshot/namespace",
+        "volumegroupsnapshotcontent/name",
+    )
+)
+FLAGS_OF_VOLUMES = frozenset({*VOLUME_CHECKS, "rok/wait-for-hydration"})
+FLAGS_OF_SNAPSHOTS = frozenset(SNAPSHOT_CHECKS)
+FLAGS_OF_GROUPS = frozenset({*SNAPSHOT_CHECKS, UNALIGNED})
+
+
+@dataclass(frozen=True, slots=True)
+class ClassParameters:
+    """Parameters that were understood: the flags that are on, and what is kept as labels."""
+
+    on: frozenset[str]
+    labels: Labels
+    filesystem: str = ""
+
+    def verification(self, *flags: str) -> Verification:
+        """Give CHECK when one of these flags is on."""
+        return Verification.CHECK if self.on.intersection(flags) else Verification.NONE
+
+
+def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, volumes: bool = False) -> ClassParameters:
+    """Read a class's parameters, of which `flags` are true or false; raise InvalidRequest that names the wrong one."""
+    on = set()
+    for key, value in parameters.items():
+        if key in flags:
+            on.update({key} if _flag(key, value) else ())
+        elif key not in METADATA and not (volumes and key == FILESYSTEM):
+            raise InvalidRequest(f"unknown parameter {key[:128]!r}; this driver knows {', '.join(sorted(flags))}")
+    labels = {key: value for key, value in parameters.items() if key in METADATA}
+    return ClassParameters(frozenset(on), labels, parameters.get(FILESYSTEM, ""))
+
+
+def _flag(key: str, value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise InvalidRequest(f"the parameter {key} is {value[:128]!r}; it has to be true or false")
+    return value == "true"

@@ -1,0 +1,28 @@
+"""How the command line becomes the driver: it reads the settings, then replaces itself with a lean process.
+
+The lean process imports neither pydantic, Typer, rich nor SQLAlchemy, which keeps the
+driver small; its settings come as JSON in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+from rokcsi.config.settings import EFFECTIVE, ServeSettings
+
+
+def become_serve_all(settings: ServeSettings) -> NoReturn:
+    """Turn this process into the driver; its process id, and so its supervisor, stay the same."""
+    environment = {
+        **os.environ,
+        EFFECTIVE: settings.to_json(),
+        # 64 threads would otherwise keep 64 heaps, mallopt(3).
+        "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
+        # The driver never forks without exec; gRPC's support for it costs locks and warnings.
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+        "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE"),
+    }
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "rokcsi.wiring.serve_all"], environment)  # noqa: S606 - no shell

@@ -1,0 +1,64 @@
+"""A driver in a process of its own, which a failpoint may kill and which is started again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+
+from rokcsi.csi.proto import csi_pb2 as csi
+from tests.system.crash.story import Calls
+
+
+class ServedDriver:
+    """`rokcsi serve all` on a pool under `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pool = folder / "pool"
+        self.endpoint = f"unix://{folder}/run/csi.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._calls: Calls | None = None
+
+    @property
+    def calls(self) -> Calls:
+        assert self._calls is not None
+        return self._calls
+
+    def start(self, failpoint: str = "") -> None:
+        environment = {**os.environ, "ROKCSI_FAILPOINT": failpoint, "ROKCSI_HOME": str(self.folder / "home")}
+        program = [str(Path(sys.executable).with_name("rokcsi")), "serve", "all", "--endpoint", self.endpoint]
+        program += ["--pool", f"loopfile:{self.pool}", "--node-id", "crash"]
+        with (self.folder / "driver.log").open("ab") as log:
+            self._process = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
+        self._calls = Calls(self.endpoint)
+        try:
+            self._calls.identity.Probe(csi.ProbeRequest(), wait_for_ready=True, timeout=30)
+        except grpc.RpcError:
+            if not self.died():
+                raise
+
+    def died(self, within_seconds: float = 5.0) -> bool:
+        """Tell whether the process has been killed; waits a little for it."""
+        assert self._process is not None
+        try:
+            return self._process.wait(within_seconds) == -9
+        except subprocess.TimeoutExpired:
+            return False
+
+    def is_dead(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def stop(self) -> None:
+        if self._calls is not None:
+            self._calls.close()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(30)
+        self._process = None
+
+    def log(self) -> str:
+        return (self.folder / "driver.log").read_text(errors="replace")

@@ -1,0 +1,93 @@
+"""SIGKILL at every named boundary: after a restart the same call gives the same answer, and nothing leaks."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import rokcsi.wiring.serve_all  # noqa: F401 - importing the driver declares all its failpoints
+
+from rokcsi.system import failpoints
+from tests.system.crash.served import ServedDriver
+from tests.system.crash.story import Story
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[ServedDriver]:
+    served = ServedDriver(tmp_path)
+    yield served
+    served.stop()
+    unmount_all_below(tmp_path)
+
+
+def mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    found = [line.split()[4] for line in lines]
+    return [target for target in found if target.startswith(f"{folder}/")]
+
+
+def loops_below(folder: Path) -> list[str]:
+    table = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=True
+    )
+    return [line for line in table.stdout.splitlines() if str(folder) in line]
+
+
+def unmount_all_below(folder: Path) -> None:
+    for target in reversed(mounts_below(folder)):
+        subprocess.run(["umount", target], check=False)
+    for line in loops_below(folder):
+        subprocess.run(["losetup", "--detach", line.split()[0]], check=False)
+
+
+def told(driver: ServedDriver, story: Story, name: str, call: Any) -> None:
+    """Make one call; where the driver is killed by it, start it again and repeat the call twice."""
+    try:
+        story.answers[name] = call(driver.calls)
+    except grpc.RpcError:
+        assert driver.died(), f"{name} failed without a crash:\n{driver.log()[-3000:]}"
+        driver.start()
+        first = call(driver.calls)
+        assert call(driver.calls) == first, f"{name} answered differently the second time"
+        story.answers[name] = first
+
+
+def counts(driver: ServedDriver) -> dict[str, int]:
+    """Give how many files the pool still holds, by folder."""
+    return {
+        kind: sum(
+            1 for folder in driver.pool.rglob(kind) if folder.is_dir() for file in folder.iterdir() if file.is_file()
+        )
+        for kind in ("volumes", "snapshots")
+    }
+
+
+@pytest.mark.parametrize("name", failpoints.declared())
+def test_a_driver_killed_here_gives_the_same_answer_after_a_restart_and_leaks_nothing(
+    driver: ServedDriver, tmp_path: Path, name: str
+) -> None:
+    driver.start(failpoint=name)
+    if driver.is_dead():
+        driver.start()
+    story = Story(tmp_path)
+    for step, call in story.steps():
+        told(driver, story, step, call)
+
+    if "reconcile" not in name:
+        assert driver.log().count("serves") >= 2, f"no call of the story passes {name}: the failpoint is dead"
+    assert counts(driver) == {"volumes": 0, "snapshots": 0}
+    assert mounts_below(tmp_path / "staging") == mounts_below(tmp_path / "pods") == []
+    driver.stop()
+    assert [line for line in loops_below(tmp_path) if "pool.xfs" not in line] == []
+
+
+def test_there_are_failpoints_in_every_changing_operation() -> None:
+    operations = {name.split(".")[1] for name in failpoints.declared() if name.startswith("loopfile.")}
+    assert {"create", "clone", "delete", "grow"} <= operations
+    assert len(failpoints.declared()) >= 20

@@ -1,0 +1,71 @@
+"""Logs: one line an event, only fields that may be shown, the request's id on each."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from rokcsi.observe.logs import current_request, request, set_up_logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def test_a_field_outside_the_allow_list_never_reaches_the_output(stream: io.StringIO) -> None:
+    set_up_logs("info", "json", stream)
+    logging.getLogger("x").info("staged", extra={"volume": "v-1", "secrets": "hunter2", "volume_context": "token"})
+    line = json.loads(stream.getvalue())
+    assert line["volume"] == "v-1"
+    assert line["event"] == "staged"
+    assert "hunter2" not in stream.getvalue()
+    assert "token" not in stream.getvalue()
+
+
+def test_all_lines_of_one_request_carry_its_id(stream: io.StringIO) -> None:
+    set_up_logs("info", "json", stream)
+    with request() as id:
+        logging.getLogger("x").info("one")
+        assert current_request() == id
+    logging.getLogger("x").info("two")
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert first["request"] == id
+    assert "request" not in second
+
+
+def test_requests_of_two_threads_do_not_mix() -> None:
+    seen: list[str] = []
+
+    def work() -> None:
+        with request() as id:
+            seen.append(id)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert len(set(seen)) == 2
+
+
+def test_one_event_stays_one_line_of_text_whatever_its_values_hold(stream: io.StringIO) -> None:
+    set_up_logs("info", "text", stream)
+    logging.getLogger("x").info("published", extra={"target": "/a\n2026 fake line", "duration_seconds": 0.25})
+    assert stream.getvalue().count("\n") == 1
+    assert "duration_seconds=0.250000" in stream.getvalue()
+
+
+def test_a_level_below_the_chosen_one_is_silent(stream: io.StringIO) -> None:
+    set_up_logs("warning", "text", stream)
+    logging.getLogger("x").info("chatter")
+    assert stream.getvalue() == ""
