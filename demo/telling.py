@@ -67,7 +67,9 @@ class Teller:
             table.add_row(title, lasting(seconds))
         table.add_section()
         table.add_row("all", lasting(time.monotonic() - self.begin), style="bold")
-        self.console.print(Panel(table, title=f"{len(self.claims)} claims checked, all hold", border_style="green", expand=False))
+        self.console.print(
+            Panel(table, title=f"{len(self.claims)} claims checked, all hold", border_style="green", expand=False)
+        )
 
 
 def a_table(*columns: str, title: str | None = None) -> Table:
@@ -79,4 +81,4 @@ def lasting(seconds: float) -> str:
     """Write a duration as people say it."""
     if seconds < 1:
         return f"{seconds * 1000:.1f} ms" if seconds < 0.1 else f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"  # noqa: PLR2004 - a minute
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {seconds % 60:.0f} s"

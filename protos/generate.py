@@ -11,7 +11,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # grpcio-tools has no types
 
 PROTOS = Path(__file__).parent
 GENERATED = PROTOS.parent / "rokcsi" / "csi" / "proto"

@@ -1,10 +1,6 @@
-"""How a command ends: one table from what went wrong to an exit status, one line to standard error.
+"""A user's mistake ends a command with one line on standard error and a status, never with a traceback.
 
-    0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 exists already or differs
-    5 in use or busy · 6 no room, or out of range · 7 the driver or the pool is away
-    8 not possible here · 130 interrupted
-
-A user's mistake shows no traceback; `--debug` before the command does.
+The statuses stand in `wiring/exits.py`; `--debug` before the command shows the traceback too.
 """
 
 from __future__ import annotations
@@ -16,29 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from rokcsi.model import errors
+from rokcsi.model.errors import RokcsiError
+from rokcsi.wiring.exits import FAILED, exit_status
 
-FAILED = 1
-INTERRUPTED = 130
 DEBUG_VARIABLE = "ROKCSI_DEBUG"
-EXIT_STATUSES: dict[type[errors.RokcsiError], int] = {
-    errors.InvalidRequest: 2,
-    errors.BadPageToken: 2,
-    errors.NotFound: 3,
-    errors.Conflict: 4,
-    errors.StillInUse: 5,
-    errors.Busy: 5,
-    errors.OutOfSpace: 6,
-    errors.OutOfRange: 6,
-    errors.Unavailable: 7,
-    errors.NotSupported: 8,
-    errors.Damaged: FAILED,
-}
-
-
-def exit_status(error: BaseException) -> int:
-    """Give the exit status of an error, by its family; 1 for one that has none."""
-    return next((EXIT_STATUSES[kind] for kind in type(error).__mro__ if kind in EXIT_STATUSES), FAILED)
 
 
 class FriendlyGroup(TyperGroup):
@@ -48,7 +25,7 @@ class FriendlyGroup(TyperGroup):
         """Run the command; end the process with the table's status when it fails."""
         try:
             return super().invoke(ctx)
-        except errors.RokcsiError as error:
+        except RokcsiError as error:
             _tell(str(error) or type(error).__name__)
             raise typer.Exit(exit_status(error)) from error
         except PermissionError as error:

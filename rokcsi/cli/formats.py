@@ -105,6 +105,11 @@ def show_one(value: T, columns: Sequence[Column[T]], form: Format, name: Callabl
 
 def print_table(rows: Sequence[T], columns: Sequence[Column[T]]) -> None:
     """Print a table: no lines, cut to the terminal's width, whole when standard output is no terminal."""
+    typer.echo("\n".join(drawn_table(rows, columns)))
+
+
+def drawn_table(rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[str]:
+    """Give the lines of a table."""
     terminal = sys.stdout.isatty()
     console = Console(file=sys.stdout, width=None if terminal else _UNLIMITED, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
@@ -114,7 +119,7 @@ def print_table(rows: Sequence[T], columns: Sequence[Column[T]]) -> None:
         table.add_row(*(Text(_one_line(column.text(row))) for column in columns))
     with console.capture() as drawn:
         console.print(table)
-    typer.echo("\n".join(line.rstrip() for line in drawn.get().splitlines()))
+    return [line.rstrip() for line in drawn.get().splitlines()]
 
 
 def _one_line(text: str) -> str:

@@ -50,7 +50,9 @@ def as_toml(effective: EffectiveSettings) -> str:
     for setting in effective.settings:
         lines.append(f"# {setting.description} [{setting.origin}]")
         # JSON's strings, numbers and lists of strings are TOML's too.
-        lines.append(f"# {setting.name} =" if setting.value is None else f"{setting.name} = {json.dumps(setting.value)}")
+        lines.append(
+            f"# {setting.name} =" if setting.value is None else f"{setting.name} = {json.dumps(setting.value)}"
+        )
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.sizes import Bytes
 
 _DRIVER_NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]{0,61}[a-zA-Z0-9])?")
-_LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?")
+_LABEL_KEY = re.compile(r"|([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?")
 _POOL = re.compile(r"[a-z]+:.+")
 _LONGEST_SOCKET = 107  # sun_path holds 108 bytes with its NUL, unix(7)
 _HIGHEST_PORT = 65535

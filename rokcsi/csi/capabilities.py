@@ -15,7 +15,6 @@ from rokcsi.model.node import Access
 from rokcsi.model.volume import Volume
 
 FILESYSTEMS = ("xfs", "ext4")
-DEFAULT_FILESYSTEM = "xfs"
 
 _Mode = csi.VolumeCapability.AccessMode
 _READERS = {_Mode.SINGLE_NODE_READER_ONLY, _Mode.MULTI_NODE_READER_ONLY}
@@ -53,7 +52,9 @@ def filesystem_of(capabilities: Sequence[csi.VolumeCapability], otherwise: str =
     """
     accesses = [access_of(each, field) for field, each in _numbered(capabilities)]
     if len({access.block for access in accesses}) > 1:
-        raise CapabilityNotSupported("volume_capabilities asks for a raw block device and for a file system; choose one")
+        raise CapabilityNotSupported(
+            "volume_capabilities asks for a raw block device and for a file system; choose one"
+        )
     if accesses[0].block:
         return None
     named = {access.filesystem for access in accesses if access.filesystem}
@@ -103,7 +104,7 @@ def _check_supported(capability: csi.VolumeCapability, field: str) -> None:
         raise CapabilityNotSupported(f"{field}.volume_mount_group is not offered; use the pod's fsGroup")
     _known_filesystem(capability.mount.fs_type, f"{field}.fs_type")
     try:
-        check_mount_options(capability.mount.mount_flags)
+        check_mount_options(option for flag in capability.mount.mount_flags for option in flag.split(","))
     except InvalidRequest as error:
         raise CapabilityNotSupported(f"{field}.mount_flags: {error}") from error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from rokcsi.model.errors import InvalidRequest
@@ -33,11 +33,11 @@ def check_limits(message: Message, where: str = "") -> None:
         if field.type == FieldDescriptor.TYPE_STRING:
             _check_strings(name, field.name, [value] if isinstance(value, str) else list(value))
         elif field.message_type is not None:
-            _check_messages(name, field, value)
+            _check_messages(name, field.message_type, value)
 
 
-def _check_messages(name: str, field: FieldDescriptor, value: Any) -> None:
-    if field.message_type.GetOptions().map_entry:
+def _check_messages(name: str, kind: Descriptor, value: Any) -> None:
+    if kind.GetOptions().map_entry:
         size = sum(len(key.encode()) + len(text.encode()) for key, text in value.items())
         _check_size(name, size, MAP_BYTES)
     elif isinstance(value, Message):

@@ -53,7 +53,7 @@ class ClassParameters:
 
 def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, volumes: bool = False) -> ClassParameters:
     """Read a class's parameters, of which `flags` are true or false; raise InvalidRequest that names the wrong one."""
-    on = set()
+    on: set[str] = set()
     for key, value in parameters.items():
         if key in flags:
             on.update({key} if _flag(key, value) else ())

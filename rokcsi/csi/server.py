@@ -1,15 +1,15 @@
 """The CSI services on one unix socket; `wiring/` makes one, starts it, and stops it on SIGTERM.
 
-    server = Server("unix:///run/rokcsi/csi.sock", provisioner, node_volumes, identity, calls=[...])
-    server.start()                  # InvalidRequest, SocketTaken: nothing was made
-    ...                             # on SIGTERM:
-    server.stop(grace_seconds=20)   # takes no new call, waits for those at work, removes the socket
+`Server("unix:///run/rokcsi/csi.sock", provisioner, node_volumes, identity, calls=[log, metrics])`
+makes nothing yet; `start()` serves, or raises InvalidRequest or SocketTaken with one clear
+line; `stop(grace_seconds=20)` takes no new call, waits for those at work, removes the socket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 
@@ -61,10 +61,11 @@ class Server:
         self._socket = UnixSocket.of(endpoint)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="csi")
         self._server = grpc.server(self._threads, interceptors=[CallInterceptor(calls)], options=_OPTIONS)
-        csi_pb2_grpc.add_IdentityServicer_to_server(IdentityService(identity, ready), self._server)
-        csi_pb2_grpc.add_ControllerServicer_to_server(ControllerService(provisioner, identity), self._server)
-        csi_pb2_grpc.add_GroupControllerServicer_to_server(GroupControllerService(provisioner), self._server)
-        csi_pb2_grpc.add_NodeServicer_to_server(NodeService(volumes, identity), self._server)
+        generated: Any = csi_pb2_grpc  # protoc writes no types for it
+        generated.add_IdentityServicer_to_server(IdentityService(identity, ready), self._server)
+        generated.add_ControllerServicer_to_server(ControllerService(provisioner, identity), self._server)
+        generated.add_GroupControllerServicer_to_server(GroupControllerService(provisioner), self._server)
+        generated.add_NodeServicer_to_server(NodeService(volumes, identity), self._server)
 
     @property
     def endpoint(self) -> str:

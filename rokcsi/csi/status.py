@@ -25,6 +25,13 @@ _TABLE: dict[type[Exception], grpc.StatusCode] = {
     errors.NotSupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Damaged: grpc.StatusCode.INTERNAL,
+    errors.RokcsiError: grpc.StatusCode.INTERNAL,
+}
+# Where CSI has a word of its own for one method ("Cannot snapshot multiple volumes together",
+# "the underlying filesystem does not support expansion"): UNIMPLEMENTED would say "never call this".
+_OF_METHOD: dict[tuple[str, type[Exception]], grpc.StatusCode] = {
+    ("CreateVolumeGroupSnapshot", errors.NotSupported): grpc.StatusCode.FAILED_PRECONDITION,
+    ("NodeExpandVolume", errors.NotSupported): grpc.StatusCode.FAILED_PRECONDITION,
 }
 _LONGEST_MESSAGE = 1024  # gRPC carries it in a header, and callers cut off long headers
 
@@ -38,14 +45,13 @@ class Refusal:
     unexpected: bool = False
 
 
-def refusal(error: Exception) -> Refusal:
-    """Give what the caller is told about an error; nothing of an unexpected one but its kind."""
-    for kind in type(error).__mro__:
-        if kind in _TABLE:
-            return Refusal(_TABLE[kind], _one_line(str(error)) or kind.__name__)
-    if isinstance(error, errors.RokcsiError):
-        return Refusal(grpc.StatusCode.INTERNAL, _one_line(str(error)) or type(error).__name__)
+def refusal(error: Exception, method: str = "") -> Refusal:
+    """Give what the caller of a method is told about an error; nothing of an unexpected one but its kind."""
     name = type(error).__name__
+    for kind in type(error).__mro__:
+        code = _OF_METHOD.get((method, kind)) or _TABLE.get(kind)
+        if code is not None:
+            return Refusal(code, _one_line(str(error)) or name)
     return Refusal(grpc.StatusCode.INTERNAL, f"unexpected {name}; the driver's log says where", unexpected=True)
 
 

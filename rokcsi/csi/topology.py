@@ -10,7 +10,9 @@ from rokcsi.model.errors import WrongNode
 def check_reachable(requirement: csi.TopologyRequirement, driver: DriverIdentity) -> None:
     """Raise WrongNode when the volume must be reachable from other nodes only; a preference never does."""
     if requirement.requisite and not any(driver.reached_from(place.segments) for place in requirement.requisite):
-        raise WrongNode(f"this pool's volumes are reached from node {driver.node_id!r} only, which was not among those asked for")
+        raise WrongNode(
+            f"this pool's volumes are reached from node {driver.node_id!r} only, which was not among those asked for"
+        )
 
 
 def is_here(place: csi.Topology, driver: DriverIdentity) -> bool:

@@ -13,8 +13,31 @@ from collections.abc import Iterable
 from rokcsi.model.errors import InvalidRequest
 
 FLAGS = frozenset(
-    "defaults ro rw noatime relatime strictatime nodiratime lazytime nolazytime sync async dirsync".split()
-    + "discard nodiscard noexec exec nosuid nodev nouuid largeio swalloc inode32 inode64".split()
+    {
+        "defaults",
+        "ro",
+        "rw",
+        "noatime",
+        "relatime",
+        "strictatime",
+        "nodiratime",
+        "lazytime",
+        "nolazytime",
+        "sync",
+        "async",
+        "dirsync",
+        "discard",
+        "nodiscard",
+        "noexec",
+        "exec",
+        "nosuid",
+        "nodev",
+        "nouuid",
+        "largeio",
+        "swalloc",
+        "inode32",
+        "inode64",
+    }
 )
 _VALUES = {
     "allocsize": re.compile(r"[0-9]{1,7}[kKmM]?"),

@@ -36,6 +36,9 @@ class Mounter(Protocol):
     def mounted(self, target: Path) -> Mount | None:
         """What is mounted at this path, topmost; None when nothing is."""
 
+    def shows(self, target: Path, device: Path) -> bool:
+        """Tell whether this device, or the file system on it, is what is seen at this path; quick, whatever else is mounted."""
+
     def found_filesystem(self, device: Path) -> str | None:
         """Which file system or other content is on a device (`xfs`, `ext4`, any word blkid has); None when it is blank."""
 
@@ -49,22 +52,31 @@ class Mounter(Protocol):
         """Show a mounted folder at a second path; `target` is made when missing."""
 
     def bind_device(self, device: Path, target: Path, *, readonly: bool) -> None:
-        """Show a block device at a path, which is made as an empty file when missing."""
+        """Show a block device at a path, which is made as an empty file when missing.
 
-    def unmount(self, target: Path) -> None:
-        """Unmount until nothing is mounted there, then remove the empty folder or file; raise StillInUse."""
+        `readonly` holds for the whole device, wherever it is shown.
+        """
+
+    def unmount(self, target: Path, *, remove: bool = True) -> None:
+        """Unmount until nothing is mounted there, then `remove` the empty folder or file; raise StillInUse."""
 
     def grow(self, device: Path, target: Path, filesystem: str) -> None:
         """Grow a mounted file system to its device; raise NotSupported where it cannot while mounted."""
 
     def grow_unmounted(self, device: Path, filesystem: str) -> None:
-        """Grow a file system that is not mounted to its device, where its kind can; nothing happens where only `grow` can."""
+        """Grow a file system that is not mounted to its device, where its kind can.
+
+        Nothing happens where only `grow` can, where it is large enough, or where it is mounted after all.
+        """
 
     def needs_growth(self, device: Path, filesystem: str) -> bool:
         """Tell whether the file system is smaller than its device allows."""
 
     def check(self, device: Path, filesystem: str) -> None:
-        """Check a file system that is not mounted, changing nothing; raise VolumeDamaged."""
+        """Check a file system that is not mounted and repair nothing; its log is replayed first, as a mount would do.
+
+        Raises VolumeDamaged, StillInUse.
+        """
 
     def stats(self, path: Path) -> VolumeStats:
         """What is used at a mounted path."""

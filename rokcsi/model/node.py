@@ -92,5 +92,5 @@ class NodeVolumes(Protocol):
     def expand(self, volume: str, path: Path, size: SizeRange) -> Bytes:
         """Grow the file system at `path` to its volume, mounted as it is; give the volume's size.
 
-        Raises VolumeNotFound, OutOfRange, NotSupported (where the next stage will grow it).
+        Raises VolumeNotFound, OutOfRange, StillInUse (where only the next stage can grow it).
         """

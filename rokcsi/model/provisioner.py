@@ -82,7 +82,7 @@ class SnapshotFilter:
 
 @dataclass(frozen=True, slots=True)
 class CapacityRequest:
-    """For which kind of volume room is asked: `filesystem` None means raw block."""
+    """For which kind of volume room is asked: `filesystem` None means raw block, empty any file system."""
 
     filesystem: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)

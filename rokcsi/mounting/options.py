@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.mount_options import check_mount_options
@@ -79,8 +81,7 @@ def read_options(options: Iterable[str], filesystem: str) -> MountOptions:
     Raises InvalidRequest for one that is not allowed, or that this file system does not have.
     """
     _refuse_unknown(filesystem)
-    single = [option for element in options for option in element.split(",") if option]
-    check_mount_options(single)
+    single = _allowed(options)
     point, whole, text = MountOptions().point_flags, 0, dict.fromkeys(_ALWAYS[filesystem])
     for option in single:
         if option in _POINT_FLAGS:
@@ -90,6 +91,17 @@ def read_options(options: Iterable[str], filesystem: str) -> MountOptions:
         else:
             text[_of_filesystem(option, filesystem)] = None
     return MountOptions(point, whole, tuple(text))
+
+
+def point_flags(options: Iterable[str]) -> int:
+    """Give the flags of a mount point among mount options, and leave the others aside; raise InvalidRequest."""
+    return reduce(or_, (_POINT_FLAGS.get(option, 0) for option in _allowed(options)), 0)
+
+
+def _allowed(options: Iterable[str]) -> list[str]:
+    single = [option for element in options for option in element.split(",") if option]
+    check_mount_options(single)
+    return single
 
 
 def _of_filesystem(option: str, filesystem: str) -> str:

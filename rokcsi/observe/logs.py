@@ -40,6 +40,7 @@ FIELDS = (
 )
 _request: ContextVar[str] = ContextVar("rokcsi_request", default="")
 _numbers = itertools.count(1)
+_at_work: set[str] = set()
 
 
 def current_request() -> str:
@@ -50,11 +51,19 @@ def current_request() -> str:
 @contextmanager
 def request() -> Iterator[str]:
     """Give the present call (this thread's, this context's) a short id that all its log lines carry."""
-    token = _request.set(f"r{next(_numbers):06d}")
+    number = f"r{next(_numbers):06d}"
+    token = _request.set(number)
+    _at_work.add(number)
     try:
-        yield _request.get()
+        yield number
     finally:
+        _at_work.discard(number)
         _request.reset(token)
+
+
+def requests_at_work() -> int:
+    """Give how many requests are being carried out now."""
+    return len(_at_work)
 
 
 def _shown(record: logging.LogRecord) -> dict[str, object]:

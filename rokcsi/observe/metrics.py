@@ -6,10 +6,9 @@ lists them, and a test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from rokcsi.observe.logs import requests_at_work
 
 CALL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 FREEZE_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25, 0.5, 1.0, 2.0)
@@ -24,9 +23,8 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._calls = self._counter("rokcsi_rpcs", "CSI calls answered.", "method", "status")
         self._call_seconds = self._histogram("rokcsi_rpc_duration_seconds", "How long a CSI call took.", "method")
-        self._running = Gauge(
-            "rokcsi_tasks_running", "Calls and background tasks at work now.", ["task"], registry=self.registry
-        )
+        running = Gauge("rokcsi_tasks_running", "Calls being carried out now.", registry=self.registry)
+        running.set_function(requests_at_work)
         self._operations = self._counter("rokcsi_pool_operations", "Operations of the pool.", "operation", "status")
         self._operation_seconds = self._histogram(
             "rokcsi_pool_operation_duration_seconds", "How long an operation of the pool took.", "operation"
@@ -54,19 +52,8 @@ class Metrics:
         """Record one freeze window."""
         self._freezes.observe(seconds)
 
-    @contextmanager
-    def running(self, task: str) -> Iterator[None]:
-        """Count a task as running while the block runs."""
-        gauge = self._running.labels(task)
-        gauge.inc()
-        try:
-            yield
-        finally:
-            gauge.dec()
-
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
         return Histogram(name, text, labels, buckets=CALL_SECONDS, registry=self.registry)
-

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rokcsi.model.errors import GroupDiffers, GroupNotFound, SnapshotDiffers, SnapshotNotFound, VolumeDiffers, VolumeNotFound
+from rokcsi.model.errors import (
+    GroupDiffers,
+    GroupNotFound,
+    SnapshotDiffers,
+    SnapshotNotFound,
+    VolumeDiffers,
+    VolumeNotFound,
+)
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.snapshot import GroupMembership, NewSnapshot, Snapshot
 from rokcsi.model.volume import NewVolume, Volume

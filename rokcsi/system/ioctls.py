@@ -18,6 +18,7 @@ _FICLONE = 0x40049409
 _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
 _FITRIM = 0xC0185879
+_BLKROSET = 0x125D
 _BLKGETSIZE64 = 0x80081272
 _FSGETXATTR = 0x801C581F
 _FSSETXATTR = 0x401C5820
@@ -79,6 +80,11 @@ def trim_filesystem(fd: int) -> Bytes:
 def block_device_size(fd: int) -> Bytes:
     """Give the size of a block device (BLKGETSIZE64); ENOTTY for anything else."""
     return Bytes(struct.unpack("=Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0])
+
+
+def set_block_device_readonly(fd: int, readonly: bool) -> None:  # noqa: FBT001 - the ioctl's own argument
+    """Let a block device refuse all writes, or take them again (BLKROSET)."""
+    fcntl.ioctl(fd, _BLKROSET, struct.pack("=i", readonly))
 
 
 def inode_extents(fd: int) -> InodeExtents:

@@ -150,7 +150,8 @@ class MountTable:
 
     def devices(self) -> frozenset[int]:
         """Give the device numbers that were mounted when the table was last read, or mounted by us since."""
-        return frozenset(self._points)
+        with self._lock:
+            return frozenset(self._points)
 
     def entry(self, point: Path) -> MountEntry | None:
         """Give the topmost mount at a path without symbolic links; reads mountinfo when the table has changed."""
@@ -162,14 +163,14 @@ class MountTable:
         with self._lock:
             self._points[device] = (point, *(old for old in self._points.get(device, ()) if old != point))
 
-    def remove(self, device: int, point: Path) -> None:
-        """Remember that we have unmounted a device."""
+    def remove(self, point: Path) -> None:
+        """Forget what we had mounted at a path."""
         with self._lock:
-            left = tuple(old for old in self._points.get(device, ()) if old != point)
-            if left:
+            for device in [device for device, points in self._points.items() if point in points]:
+                left = tuple(old for old in self._points[device] if old != point)
                 self._points[device] = left
-            else:
-                self._points.pop(device, None)
+                if not left:
+                    del self._points[device]
 
     def _verified(self, device: int) -> Path | None:
         return next((point for point in self._points.get(device, ()) if _device_at(point) == device), None)

@@ -45,7 +45,7 @@ def _checked(result: int, subject: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for new ones; see unshare(2)."""
+    """Leave the namespaces that `flags` name for new ones, as unshare(2) says."""
     _checked(_libc.unshare(flags), "unshare")
 
 

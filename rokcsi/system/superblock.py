@@ -15,6 +15,7 @@ from rokcsi.model.sizes import Bytes
 
 _ENOUGH = 4096
 _EXT4_AT = 1024
+_EXT4_MAGIC = 0xEF53
 _EXT4_64BIT = 0x80
 
 
@@ -51,7 +52,7 @@ def _xfs(block: bytes) -> FoundFilesystem | None:
 
 
 def _ext4(block: bytes) -> FoundFilesystem | None:
-    if struct.unpack_from("<H", block, 0x38)[0] != 0xEF53:
+    if struct.unpack_from("<H", block, 0x38)[0] != _EXT4_MAGIC:
         return None
     blocks: int = struct.unpack_from("<I", block, 0x4)[0]
     if struct.unpack_from("<I", block, 0x60)[0] & _EXT4_64BIT:

@@ -1,41 +1,176 @@
-"""Makes, copies and removes volumes and snapshots: what the CSI controller services ask for.
+"""The provisioner over any pool: handles in, things out. See `rokcsi.model.provisioner`.
 
-The rules that hold for every pool stand here once. A volume asked for again is the same when
-its size lies within the range asked for, and its source and file system are those asked
-for. A volume from a volume is a snapshot, a clone, and the end of the snapshot.
-
-A raw block volume may be made from a file system's snapshot (backup programs read it so),
-never the other way round: the kernel would be made to mount bytes that somebody wrote to a
-raw device.
+It speaks the callers' language (handles, ranges, what may be shown) and leaves the making to
+`making`, the cutting to `cutting`. The pool inside answers repeated calls as the first
+(`IdempotentPool`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rokcsi.model.errors import (
-    GroupNotFound,
-    InvalidRequest,
-    NotFound,
-    RokcsiError,
-    SnapshotDiffers,
-    SnapshotNotFound,
-    VolumeDiffers,
-    VolumeNotFound,
-)
-from rokcsi.model.ids import GroupId, Handles, SnapshotId, VolumeId
+from rokcsi.model.errors import InvalidRequest, NotFound, SnapshotNotFound, VolumeNotFound
+from rokcsi.model.ids import Handles
 from rokcsi.model.mounter import Mounter
 from rokcsi.model.pool import Capacity, Pool
-from rokcsi.model.provisioner import CapacityRequest, SnapshotFilter, SnapshotRequest, Verification, VolumeRequest
+from rokcsi.model.provisioner import CapacityRequest, GroupRequest, SnapshotFilter, SnapshotRequest, VolumeRequest
 from rokcsi.model.sizes import Bytes, SizeRange
-from rokcsi.model.snapshot import NewSnapshot, Snapshot
-from rokcsi.model.volume import Labels, NewVolume, Volume, VolumeSource
+from rokcsi.model.snapshot import Snapshot
+from rokcsi.model.volume import Volume
 from rokcsi.system.locks import KeyedLocks
-from rokcsi.volumes.grouping import GroupCuts
+from rokcsi.volumes.cutting import SnapshotCutter
+from rokcsi.volumes.making import VolumeMaker
 from rokcsi.volumes.mutable import checked_mutable
-from rokcsi.volumes.naming import checked_name, is_transient, transient_name
-from rokcsi.volumes.sizing import checked_filesystem, copied_size, fresh_size, grown_size
+from rokcsi.volumes.naming import is_transient
+from rokcsi.volumes.sizing import checked_filesystem, fresh_filesystem, grown_size, smallest_size
 from rokcsi.volumes.verification import Verifier
+
+
+class PoolProvisioner:
+    """Provisions in one pool.
+
+    `workplace` is a folder below which file systems are mounted for a moment while they are
+    checked; `locks` bounds how many calls may wait here and in the pool together. What a
+    crash has left on the way to something else is removed when the provisioner is made.
+    """
+
+    def __init__(self, pool: Pool, mounter: Mounter, workplace: Path, locks: KeyedLocks | None = None) -> None:
+        locks = locks or KeyedLocks()
+        verifier = Verifier(pool, mounter, workplace, locks)
+        self._pool = pool
+        self._locks = locks
+        self._handles = Handles(pool.id)
+        self._maker = VolumeMaker(pool, verifier, locks)
+        self._cutter = SnapshotCutter(pool, verifier, locks)
+        verifier.remove_leftovers()
+        self._maker.remove_leftovers()
+
+    @property
+    def handles(self) -> Handles:
+        """Writes the handles of the things it returns."""
+        return self._handles
+
+    def provision(self, request: VolumeRequest) -> Volume:
+        """Make a volume, or find the one made before.
+
+        Raises VolumeDiffers, SizeOutOfRange, SourceTooLarge, VolumeNotFound, SnapshotNotFound,
+        InvalidRequest, VolumeDamaged, PoolFull.
+        """
+        return self._maker.made(request)
+
+    def remove_volume(self, handle: str) -> None:
+        """Remove a volume; an unknown one is removed already. Raises StillInUse."""
+        try:
+            volume = self.volume(handle)
+        except VolumeNotFound:
+            return
+        self._pool.delete_volume(volume.id)
+
+    def volume(self, handle: str) -> Volume:
+        """Give one volume; raise VolumeNotFound."""
+        volume = self._pool.volume(self._handles.volume(handle))
+        if is_transient(volume.name):
+            raise VolumeNotFound(f"there is no volume {handle}")
+        return volume
+
+    def volumes(self) -> Sequence[Volume]:
+        """Give all volumes, ordered by id."""
+        return [volume for volume in self._pool.volumes() if not is_transient(volume.name)]
+
+    def expand(self, handle: str, size: SizeRange) -> Volume:
+        """Make a volume at least this large; one that is large enough stays.
+
+        Raises VolumeNotFound, SizeOutOfRange, PoolFull.
+        """
+        with self._locks.held([f"request {self.volume(handle).id}"]):
+            volume = self.volume(handle)
+            grown = grown_size(size, volume.size, volume.filesystem, self._pool.traits.allocation_unit)
+            return volume if grown == volume.size else self._pool.grow_volume(volume.id, grown)
+
+    def modify(self, handle: str, mutable: Mapping[str, str]) -> Volume:
+        """Change what can be changed of a volume's behaviour (see `mutable`); raise VolumeNotFound, InvalidRequest."""
+        volume = self.volume(handle)
+        labels = checked_mutable(mutable)
+        if all(volume.labels.get(key) == value for key, value in labels.items()):
+            return volume
+        return self._pool.label_volume(volume.id, labels)
+
+    def cut(self, request: SnapshotRequest) -> Snapshot:
+        """Take a snapshot, or find the one taken before; raise VolumeNotFound, SnapshotDiffers, VolumeDamaged, PoolFull."""
+        volume = self._handles.volume(request.volume)
+        return self._cutter.cut(request.name, volume, request.verify, request.labels)
+
+    def remove_snapshot(self, handle: str) -> None:
+        """Remove a snapshot; an unknown one is removed already. A member of a group raises InvalidRequest."""
+        try:
+            snapshot = self.snapshot(handle)
+        except SnapshotNotFound:
+            return
+        if snapshot.group is not None:
+            group = self._handles.of_group(snapshot.group.id)
+            raise InvalidRequest(f"the snapshot {handle} is a member of the group {group}; remove the group instead")
+        self._pool.delete_snapshots([snapshot.id])
+
+    def snapshot(self, handle: str) -> Snapshot:
+        """Give one snapshot; raise SnapshotNotFound."""
+        snapshot = self._pool.snapshot(self._handles.snapshot(handle))
+        if is_transient(snapshot.name):
+            raise SnapshotNotFound(f"there is no snapshot {handle}")
+        return snapshot
+
+    def snapshots(self, which: SnapshotFilter) -> Sequence[Snapshot]:
+        """Give the snapshots that match, ordered by id; none for an unknown handle."""
+        try:
+            found = self._candidates(which)
+        except NotFound:
+            return []
+        return [snapshot for snapshot in found if not is_transient(snapshot.name)]
+
+    def cut_group(self, request: GroupRequest) -> Sequence[Snapshot]:
+        """Take snapshots of all these volumes at one instant, or find those taken before.
+
+        Raises InvalidRequest, GroupDiffers, VolumeNotFound, VolumeDamaged, PoolFull, NotSupported.
+        """
+        volumes = [self._handles.volume(handle) for handle in request.volumes]
+        aligned = not request.allow_unaligned
+        return self._cutter.cut_group(request.name, volumes, request.verify, request.labels, aligned=aligned)
+
+    def remove_group(self, handle: str, snapshots: Sequence[str]) -> None:
+        """Remove a group and all its members; an unknown one is removed already.
+
+        `snapshots` are all its members or empty; others raise InvalidRequest.
+        """
+        try:
+            members = self.group(handle)
+        except NotFound:
+            return
+        known = {self._handles.of_snapshot(member.id): member.id for member in members}
+        for named in snapshots:
+            if named not in known:
+                raise InvalidRequest(
+                    f"the snapshot {named!r} is no member of the group {handle}; name its members only"
+                )
+        self._cutter.remove_group(self._handles.group(handle), [known[named] for named in snapshots])
+
+    def group(self, handle: str) -> Sequence[Snapshot]:
+        """Give a group's members, ordered by id; raise GroupNotFound."""
+        return self._pool.group(self._handles.group(handle))
+
+    def capacity(self, request: CapacityRequest) -> Capacity:
+        """How much room there is for such a volume: none when the smallest one does not fit."""
+        filesystem = fresh_filesystem(checked_filesystem(request.filesystem))
+        capacity = self._pool.capacity()
+        if capacity.available < smallest_size(filesystem, self._pool.traits.allocation_unit):
+            return replace(capacity, available=Bytes(0))
+        return capacity
+
+    def _candidates(self, which: SnapshotFilter) -> Sequence[Snapshot]:
+        if which.snapshot is not None:
+            snapshot = self._pool.snapshot(self._handles.snapshot(which.snapshot))
+            wanted = which.volume is None or snapshot.volume == self._handles.volume(which.volume)
+            return [snapshot] if wanted else []
+        if which.volume is not None:
+            return self._pool.snapshots_of(self._handles.volume(which.volume))
+        return self._pool.snapshots()

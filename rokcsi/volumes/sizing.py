@@ -8,6 +8,8 @@ from rokcsi.model.errors import InvalidRequest, SizeOutOfRange, SourceTooLarge
 from rokcsi.model.sizes import Bytes, SizeRange
 
 DEFAULT_SIZE = Bytes(1 << 30)
+ANY_FILESYSTEM = ""  # the caller wants files, and leaves to us how they are kept
+_DEFAULT_FILESYSTEM = "xfs"  # it grows online everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +23,23 @@ _BOUNDS = {
     "xfs": _Bounds(Bytes(300 << 20), Bytes(1 << 50)),  # mkfs.xfs(8) refuses smaller ones
     "ext4": _Bounds(Bytes(16 << 20), Bytes(16 << 40)),  # the most without the 64bit feature (ext4(5))
 }
-FILESYSTEMS = tuple(_BOUNDS)
 
 
 def checked_filesystem(filesystem: str | None) -> str | None:
-    """Give the file system back when volumes can have it; raise InvalidRequest naming those that they can."""
-    if filesystem is not None and filesystem not in _BOUNDS:
-        raise InvalidRequest(f"the file system {filesystem!r} is not one of {', '.join(FILESYSTEMS)}")
+    """Give what was asked for when volumes can have it; raise InvalidRequest naming the file systems they can have."""
+    if filesystem is not None and filesystem != ANY_FILESYSTEM and filesystem not in _BOUNDS:
+        raise InvalidRequest(f"the file system {filesystem!r} is not one of {', '.join(_BOUNDS)}")
     return filesystem
+
+
+def fresh_filesystem(wished: str | None) -> str | None:
+    """Give the file system of an empty volume, `xfs` where any will do; None is a raw block volume."""
+    return _DEFAULT_FILESYSTEM if wished == ANY_FILESYSTEM else wished
+
+
+def smallest_size(filesystem: str | None, unit: Bytes) -> Bytes:
+    """Give the size of the smallest volume possible."""
+    return _bounds(filesystem).smallest.rounded_up(unit)
 
 
 def fresh_size(wished: SizeRange, filesystem: str | None, unit: Bytes) -> Bytes:
@@ -62,7 +73,9 @@ def copied_size(wished: SizeRange, source: Bytes, filesystem: str | None, unit: 
 def grown_size(wished: SizeRange, present: Bytes, filesystem: str | None, unit: Bytes) -> Bytes:
     """Give the size to which a volume grows, its present one when that is large enough; raise SizeOutOfRange."""
     if wished.limit is not None and wished.limit < present:
-        raise SizeOutOfRange(f"the volume has {present} already, above the limit of {wished.limit}; volumes never shrink")
+        raise SizeOutOfRange(
+            f"the volume has {present} already, above the limit of {wished.limit}; volumes never shrink"
+        )
     if wished.required <= present:
         return present
     bounds = _bounds(filesystem)

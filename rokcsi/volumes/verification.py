@@ -19,22 +19,24 @@ from rokcsi.model.mounter import Mounter
 from rokcsi.model.pool import Pool
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import NewVolume, Volume, VolumeSource
+from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.naming import is_transient, transient_name
 
 
 class Verifier:
     """Checks snapshots of `pool`; file systems are mounted for a moment at a folder below `workplace`."""
 
-    def __init__(self, pool: Pool, mounter: Mounter, workplace: Path) -> None:
+    def __init__(self, pool: Pool, mounter: Mounter, workplace: Path, locks: KeyedLocks) -> None:
         self._pool = pool
         self._mounter = mounter
         self._workplace = workplace
+        self._locks = locks
 
     def check(self, snapshot: Snapshot) -> None:
         """Raise VolumeDamaged when the file system in a snapshot is; a raw or never formatted one has none."""
         if snapshot.filesystem is None or not snapshot.formatted:
             return
-        with self._transient_clone(snapshot) as clone:
+        with self._locks.held([f"check {snapshot.id}"]), self._transient_clone(snapshot) as clone:
             device = self._pool.attach(clone.id)
             self._replay_log(device, clone.id, snapshot.filesystem)
             self._mounter.check(device, snapshot.filesystem)

@@ -5,9 +5,8 @@ import shutil
 
 import joblib
 import numpy as np
-from sklearn.metrics import accuracy_score, recall_score
-
 from folders import HANDOVER, MODELS
+from sklearn.metrics import accuracy_score, recall_score
 
 
 def scores(name: str, images: np.ndarray, truth: np.ndarray) -> dict[str, float]:

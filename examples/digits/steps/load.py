@@ -1,7 +1,6 @@
 """Read the raw file, look whether it is what it should be, and hand the images over."""
 
 import numpy as np
-
 from folders import DATA, HANDOVER
 
 

@@ -3,9 +3,8 @@
 import json
 
 import numpy as np
-from sklearn.metrics import classification_report, confusion_matrix
-
 from folders import HANDOVER, WORKSPACE
+from sklearn.metrics import classification_report, confusion_matrix
 
 # scikit-learn's user guide, "Recognizing hand-written digits": SVC(gamma=0.001), the second half as test set.
 PUBLISHED = {"accuracy": 0.97, "images": 899}

@@ -2,9 +2,8 @@
 
 import joblib
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-
 from folders import HANDOVER, MODELS
+from sklearn.ensemble import RandomForestClassifier
 
 
 def main() -> None:

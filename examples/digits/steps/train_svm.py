@@ -2,9 +2,8 @@
 
 import joblib
 import numpy as np
-from sklearn.svm import SVC
-
 from folders import HANDOVER, MODELS
+from sklearn.svm import SVC
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from rokcsi.model.errors import SystemCallFailed
 from rokcsi.system.processes import Children, ProcessIdentity, send_signal
@@ -28,6 +29,19 @@ _START_SECONDS = 60.0
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 Remember = Callable[[ProcessIdentity], None]
+
+
+class Sandbox(Protocol):
+    """Runs commands that see a pod's volumes; see `HostSandbox` for what its verbs promise."""
+
+    def start(self, plan: SandboxPlan, log: Path, remember: Remember) -> ProcessIdentity:
+        """Start a command in the background; raise SystemCallFailed."""
+
+    def run(self, plan: SandboxPlan, remember: Remember) -> int:
+        """Run a command where the caller's input and output are; give its status."""
+
+    def reap(self, process: ProcessIdentity) -> None:
+        """Forget a process that has ended."""
 
 
 @dataclass(slots=True)
@@ -41,7 +55,9 @@ class _Reports:
         """Give the next line; an empty one when there will be none; raise SystemCallFailed when none comes in time."""
         while b"\n" not in self.rest:
             if not select.select([self.descriptor], [], [], timeout_seconds)[0]:
-                raise SystemCallFailed(f"the sandbox did not start within {timeout_seconds} s; is the machine overloaded?")
+                raise SystemCallFailed(
+                    f"the sandbox did not start within {timeout_seconds} s; is the machine overloaded?"
+                )
             more = os.read(self.descriptor, 4096)
             if not more:
                 return {}
@@ -95,7 +111,7 @@ def _trampoline(
 def _spawn(descriptors: tuple[int, ...], output: _Output, *, terminal: bool) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-I", "-S", str(_TRAMPOLINE), *(str(descriptor) for descriptor in descriptors)]
     with output.streams() as streams:
-        return subprocess.Popen(
+        child: subprocess.Popen[bytes] = subprocess.Popen(
             argv,
             pass_fds=descriptors,
             env={},
@@ -105,37 +121,47 @@ def _spawn(descriptors: tuple[int, ...], output: _Output, *, terminal: bool) -> 
             process_group=None if terminal or output.log is not None else 0,
             **streams,  # type: ignore[call-overload]  # a mapping of three optional numbers
         )
+    return child
 
 
-def start_sandbox(plan: SandboxPlan, log: Path, children: Children, remember: Remember) -> ProcessIdentity:
-    """Start a command in the background, printing into `log`; raise SystemCallFailed when its sandbox cannot be made.
+class HostSandbox:
+    """Starts sandboxes on this host, and reaps those that it has started."""
 
-    A command that is missing is not an error here: it ends with status 127, as in a container.
-    """
-    with _trampoline(plan, _Output(log), children, remember) as (process, reports):
-        first = reports.next(_START_SECONDS)
-    if "refused" in first or not first:
-        children.reap(process)
-        raise SystemCallFailed(f"the sandbox could not be made: {first.get('refused', 'it was killed while it started')}")
-    return process
+    def __init__(self) -> None:
+        self._children = Children()
 
+    def start(self, plan: SandboxPlan, log: Path, remember: Remember) -> ProcessIdentity:
+        """Start a command in the background, printing into `log`; raise SystemCallFailed when its sandbox cannot be made.
 
-def run_in_sandbox(plan: SandboxPlan, children: Children, remember: Remember) -> int:
-    """Run a command on the caller's terminal, or its pipes, to its end; give its status (negative: the signal's number).
+        A command that is missing is not an error here: it ends with status 127, as in a container.
+        """
+        with _trampoline(plan, _Output(log), self._children, remember) as (process, reports):
+            first = reports.next(_START_SECONDS)
+        if "refused" in first or not first:
+            self._children.reap(process)
+            raise SystemCallFailed(str(first.get("refused", "the pod was killed while it started")))
+        return process
 
-    Signals sent to this process meanwhile reach the command. Raises SystemCallFailed.
-    """
-    plan = replace(plan, terminal=os.isatty(0))
-    with _trampoline(plan, _Output(None), children, remember) as (process, reports), _forwarding(process, plan):
-        said = reports.next(_START_SECONDS)
-        if said.get("running"):
-            said = reports.next()
-        children.reap(process)
-    if "refused" in said:
-        raise SystemCallFailed(f"the sandbox could not be made: {said['refused']}")
-    status = said.get("ended", -signal.SIGKILL)
-    assert isinstance(status, int)  # noqa: S101 - what the trampoline writes
-    return status
+    def run(self, plan: SandboxPlan, remember: Remember) -> int:
+        """Run a command on the caller's terminal, or its pipes, to its end; give its status (negative: the signal's number).
+
+        Signals sent to this process meanwhile reach the command. Raises SystemCallFailed.
+        """
+        plan = replace(plan, terminal=os.isatty(0))
+        with _trampoline(plan, _Output(None), self._children, remember) as (process, reports), _forwarding(process, plan):
+            said = reports.next(_START_SECONDS)
+            if said.get("running"):
+                said = reports.next()
+            self._children.reap(process)
+        if "refused" in said:
+            raise SystemCallFailed(str(said["refused"]))
+        status = said.get("ended", -signal.SIGKILL)
+        assert isinstance(status, int)  # noqa: S101 - what the trampoline writes
+        return status
+
+    def reap(self, process: ProcessIdentity) -> None:
+        """Let the kernel forget a sandbox that has ended."""
+        self._children.reap(process)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class SandboxPlan:
     `quiet_lock` is a file that is locked, shared, while the new mount namespace still holds
     copies of the host's mounts. `inside` is the pid of a running sandbox whose namespaces
     are joined instead of new ones being made. `terminal` tells that the caller's terminal is
-    used. `exit_record` is where the command's end is written, by its parent.
+    used. `begun_mark` is a file made before anything is run, `exit_record` one that says how it
+    ended: whoever finds a pod's record after a crash knows from them what has happened.
     """
 
     command: tuple[str, ...]
@@ -42,6 +43,7 @@ class SandboxPlan:
     hidden: tuple[str, ...] = ()
     inside: int | None = None
     terminal: bool = False
+    begun_mark: str | None = None
     exit_record: str | None = None
 
     def to_json(self) -> str:

@@ -18,12 +18,12 @@ from rokcsi.system.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MountEntry, mou
 from rokcsi.system.namespaces import attach_mount, change_root, copy_of_mount, make_private, make_readonly
 from rokcsi.system.sandbox.plan import SandboxPlan
 
-_KERNELS_OWN = frozenset(
-    "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue nsfs "
-    "proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs".split()
-)
+_KERNELS_OWN = frozenset({"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs"})
+_KERNELS_OWN |= {"efivarfs", "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs"}
+_KERNELS_OWN |= {"securityfs", "selinuxfs", "sysfs", "tracefs"}
 # Made anew for each pod, or full of other pods' mounts, which ours would keep from being unmounted.
-_NOT_TAKEN_OVER = ("/proc", "/sys", "/dev", "/tmp", "/var/lib/kubelet", "/var/lib/docker", "/var/lib/containerd")
+_TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108 - the pod's own are meant
+_NOT_TAKEN_OVER = ("/proc", "/sys", "/dev", _TMP, "/var/lib/kubelet", "/var/lib/docker", "/var/lib/containerd")
 _LOOP_MAJOR = 7  # a volume of some driver, or a package's image
 _DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
 _LINKS = (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2"), ("ptmx", "pts/ptmx"))
@@ -92,7 +92,11 @@ def _to_take_over(entries: Iterable[MountEntry], hidden: tuple[str, ...]) -> lis
     for entry in entries:
         point = str(entry.point)
         chosen.pop(point, None)  # of several at one place the last covers the others
-        if point != "/" and _is_files(entry) and not any(_is_within(point, away) for away in (*_NOT_TAKEN_OVER, *hidden)):
+        if (
+            point != "/"
+            and _is_files(entry)
+            and not any(_is_within(point, away) for away in (*_NOT_TAKEN_OVER, *hidden))
+        ):
             chosen[point] = None
     return list(chosen)
 
@@ -125,7 +129,7 @@ def _own_file_systems(terminals: int) -> None:
     """Mount what each pod has for itself. The process must be in its own pid namespace for /proc to be the pod's."""
     try:
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-        mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # noqa: S108 - the pod's own /tmp is made here
+        mount("tmpfs", _TMP, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
         mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755")
         _fill_dev(terminals)
     except OSError as error:
@@ -141,8 +145,8 @@ def _fill_dev(terminals: int) -> None:
         os.symlink(goal, f"/dev/{name}")
     os.mkdir("/dev/pts")
     attach_mount(terminals, "/dev/pts")  # the host's, so that a command on the caller's terminal can name it
-    os.mkdir("/dev/shm")
-    mount("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    os.mkdir(_SHM)
+    mount("shm", _SHM, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
 
 
 def _hide(folders: Iterable[str]) -> None:

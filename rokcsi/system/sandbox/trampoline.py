@@ -26,11 +26,19 @@ from types import FrameType
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))))
 
-from rokcsi.system.namespaces import CLONE_NEWNS, CLONE_NEWPID, die_with_parent, enter, unshare  # noqa: E402 - -I leaves our own package out of the path
-from rokcsi.system.sandbox.plan import SandboxPlan  # noqa: E402 - as above
-from rokcsi.system.sandbox.root import RootRefused, build_root  # noqa: E402 - as above
+from rokcsi.system.namespaces import CLONE_NEWNS, CLONE_NEWPID, die_with_parent, enter, unshare
+from rokcsi.system.sandbox.plan import SandboxPlan
+from rokcsi.system.sandbox.root import RootRefused, build_root
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
+_PASSED_ON = (
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+)
 _FROM_TERMINAL = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH})
 _NOT_FOUND, _NOT_EXECUTABLE, _REFUSED = 127, 126, 125
 
@@ -43,6 +51,8 @@ def report(descriptor: int, **said: object) -> None:
 
 def supervise(plan: SandboxPlan, reports: int) -> int:
     """Start the pod (or join one), wait for its end, write it down; give the command's status."""
+    if plan.begun_mark is not None:
+        os.close(os.open(plan.begun_mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
     told, tell = os.pipe()
     if plan.inside is None:
         unshare(CLONE_NEWPID)
@@ -151,11 +161,14 @@ def _become_command(plan: SandboxPlan, failed: int, pod: int | None) -> None:
         what = f"working directory {plan.working_directory}"
         os.chdir(plan.working_directory)
         what = f'exec: "{program}"'
-        os.execvpe(program, plan.command, dict(plan.environment))
+        os.execvpe(program, plan.command, dict(plan.environment))  # noqa: S606 - a pod has a command, not a shell line
     except OSError as error:
         text = error.strerror
         if what.startswith("exec") and error.errno in {errno.ENOENT, errno.ENOTDIR}:
-            status, text = _NOT_FOUND, "no such file or directory" if "/" in program else "executable file not found in $PATH"
+            status, text = (
+                _NOT_FOUND,
+                "no such file or directory" if "/" in program else "executable file not found in $PATH",
+            )
         os.write(failed, b"!")
         os.write(2, f"{what}: {text}\n".encode())
     os._exit(status)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.logs import current_request, request, set_up_logs
+from rokcsi.observe.metrics import Metrics
 
 
 @pytest.fixture
@@ -34,12 +36,12 @@ def test_a_field_outside_the_allow_list_never_reaches_the_output(stream: io.Stri
 
 def test_all_lines_of_one_request_carry_its_id(stream: io.StringIO) -> None:
     set_up_logs("info", "json", stream)
-    with request() as id:
+    with request() as number:
         logging.getLogger("x").info("one")
-        assert current_request() == id
+        assert current_request() == number
     logging.getLogger("x").info("two")
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert first["request"] == id
+    assert first["request"] == number
     assert "request" not in second
 
 
@@ -47,8 +49,8 @@ def test_requests_of_two_threads_do_not_mix() -> None:
     seen: list[str] = []
 
     def work() -> None:
-        with request() as id:
-            seen.append(id)
+        with request() as number:
+            seen.append(number)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -69,3 +71,16 @@ def test_a_level_below_the_chosen_one_is_silent(stream: io.StringIO) -> None:
     set_up_logs("warning", "text", stream)
     logging.getLogger("x").info("chatter")
     assert stream.getvalue() == ""
+
+
+def test_a_question_that_went_well_is_quiet_a_deed_is_told_and_our_failure_is_an_error(stream: io.StringIO) -> None:
+    set_up_logs("info", "json", stream)
+    recorder = CallRecorder(Metrics("0"))
+    recorder.finished("Probe", "OK", 0.001, {})
+    recorder.finished("CreateVolume", "OK", 0.002, {"volume": "v-1"})
+    recorder.finished("ListVolumes", "INTERNAL", 0.1, {"error": "broken"})
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["level"], line["method"], line["status"]) for line in lines] == [
+        ("info", "CreateVolume", "OK"),
+        ("error", "ListVolumes", "INTERNAL"),
+    ]

@@ -1,0 +1,1 @@
+"""The CSI interface, and the script that makes Python of it."""

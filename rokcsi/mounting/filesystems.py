@@ -1,0 +1,136 @@
+"""The programs of a file system: finding, making, checking, and growing it while nobody has it mounted.
+
+None of them runs on the way to a mount, unless a volume has to be formatted or an ext4 has
+to be grown. Damage is never repaired beyond what `e2fsck -p` does before ext4 may grow.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from rokcsi.model.errors import NotSupported, StillInUse, SystemCallFailed, ToolFailed, VolumeDamaged
+from rokcsi.mounting.ext4 import read_ext4
+from rokcsi.system.command import Runner
+from rokcsi.system.log_replay import replay_log
+from rokcsi.system.superblock import filesystem_size
+
+_LOOKED_AT = 1 << 16
+_BLKID_FOUND, _BLKID_NOTHING, _BLKID_AMBIVALENT = 0, 2, 8
+_MAKE_SECONDS = 600.0
+_CHECK_SECONDS = 3600.0
+_MAKERS: dict[str, tuple[str, ...]] = {
+    # 4096: a loop device over a reflinked file may announce such sectors, which a file
+    # system made for smaller ones cannot be mounted on.
+    "xfs": ("mkfs.xfs", "-q", "-s", "size=4096", "-m", "reflink=1"),
+    "ext4": ("mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
+}
+_DIRTY_XFS_LOG = "valuable metadata changes in a log"
+
+
+class FilesystemTools:
+    """What is done to file systems that are not mounted, with the programs of this host."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def found(self, device: Path) -> str | None:
+        """Give a word for what is on a device, None when it is blank (unknown bytes at its start are `data`)."""
+        known = filesystem_size(device)
+        if known is not None:
+            return known.kind
+        answer = self._runner.run(
+            ("blkid", "-p", "-o", "export", "--", str(device)),
+            accepted_statuses=(_BLKID_FOUND, _BLKID_NOTHING, _BLKID_AMBIVALENT),
+        )
+        if answer.status == _BLKID_AMBIVALENT:
+            return "ambivalent"
+        named = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
+        return named.get("TYPE") or named.get("PTTYPE") or _unknown_bytes(device)
+
+    def make(self, device: Path, filesystem: str) -> None:
+        """Make a file system; raise NotSupported for an unknown word, StillInUse where anything is on the device."""
+        maker = _MAKERS.get(filesystem)
+        if maker is None:
+            raise NotSupported(f"cannot make the file system {filesystem[:64]!r}; choose one of {', '.join(_MAKERS)}")
+        found = self.found(device)
+        if found is not None:
+            raise StillInUse(f"{device} holds {found}; no file system is ever made over something")
+        self._runner.run((*maker, "--", str(device)), timeout_seconds=_MAKE_SECONDS)
+
+    def grow(self, device: Path, filesystem: str) -> None:
+        """Grow an ext4 that is too small and not mounted; raise VolumeDamaged where e2fsck will not have it."""
+        if filesystem != "ext4" or not ext4_too_small(device) or in_use(device):
+            return
+        try:
+            self._runner.run(("e2fsck", "-fp", str(device)), timeout_seconds=_CHECK_SECONDS, accepted_statuses=(0, 1))
+        except ToolFailed as failure:
+            raise VolumeDamaged(f"the file system cannot be grown before it is repaired: {failure}") from failure
+        self._runner.run(("resize2fs", str(device)), timeout_seconds=_CHECK_SECONDS)
+
+    def check(self, device: Path, filesystem: str) -> None:
+        """Check a file system, repairing nothing; raise VolumeDamaged, StillInUse, NotSupported."""
+        checks: dict[str, Callable[[Path], None]] = {"xfs": self._check_xfs, "ext4": self._check_ext4}
+        if filesystem not in checks:
+            raise NotSupported(f"cannot check the file system {filesystem[:64]!r}; these can be: {', '.join(checks)}")
+        if in_use(device):
+            raise StillInUse(f"{device} is mounted; a file system can be checked only when it is not")
+        checks[filesystem](device)
+
+    def _check_xfs(self, device: Path) -> None:
+        # A snapshot of a frozen XFS has a log on purpose. xfs_repair -n looks past it, so that
+        # what it calls damage may be only what the log would have put right.
+        try:
+            self._run_check(("xfs_repair", "-n", str(device)))
+        except VolumeDamaged as damage:
+            if _DIRTY_XFS_LOG not in str(damage):
+                raise
+            _replay(device, "xfs", "nouuid")
+            self._run_check(("xfs_repair", "-n", str(device)))
+
+    def _check_ext4(self, device: Path) -> None:
+        with device.open("rb", buffering=0) as opened:
+            superblock = read_ext4(opened.fileno())
+        if superblock is not None and superblock.dirty:
+            _replay(device, "ext4")
+        self._run_check(("e2fsck", "-fn", str(device)))
+
+    def _run_check(self, argv: tuple[str, ...]) -> None:
+        try:
+            self._runner.run(argv, timeout_seconds=_CHECK_SECONDS)
+        except ToolFailed as failure:
+            raise VolumeDamaged(f"the file system is damaged: {failure}") from failure
+
+
+def ext4_too_small(device: Path) -> bool:
+    """Tell whether an ext4 could reach further on its device; False for anything that is no ext4."""
+    with device.open("rb", buffering=0) as opened:
+        superblock = read_ext4(opened.fileno())
+        if superblock is None:
+            return False
+        return superblock.blocks_possible(os.lseek(opened.fileno(), 0, os.SEEK_END)) > superblock.blocks
+
+
+def in_use(device: Path) -> bool:
+    """Tell whether somebody has a block device for himself: a mount in any mount namespace, say."""
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+    except OSError as failure:
+        if failure.errno == errno.EBUSY:
+            return True
+        raise SystemCallFailed(f"cannot open {device}: {failure.strerror}") from failure
+    return False
+
+
+def _unknown_bytes(device: Path) -> str | None:
+    with device.open("rb", buffering=0) as opened:
+        return "data" if any(opened.read(_LOOKED_AT)) else None
+
+
+def _replay(device: Path, filesystem: str, *flags: str) -> None:
+    try:
+        replay_log(device, filesystem, flags)
+    except OSError as failure:
+        raise VolumeDamaged(f"the log on {device} cannot be replayed: {failure.strerror}") from failure

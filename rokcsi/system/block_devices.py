@@ -1,0 +1,44 @@
+"""Two things one asks of a block device by its path: how large it is, and to refuse writing."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rokcsi.model.sizes import Bytes
+from rokcsi.system.ioctls import block_device_size
+
+_BLKROSET = 0x125D
+_BLKROGET = 0x125E
+_INT = struct.Struct("=i")
+
+
+def device_size(device: Path) -> Bytes:
+    """Give a block device's size; raise OSError, ENOTTY for anything else."""
+    with _opened(device) as fd:
+        return block_device_size(fd)
+
+
+def refuses_writing(device: Path) -> bool:
+    """Tell whether a block device refuses to be opened for writing; raise OSError."""
+    with _opened(device) as fd:
+        return bool(_INT.unpack(fcntl.ioctl(fd, _BLKROGET, bytes(_INT.size)))[0])
+
+
+def refuse_writing(device: Path, *, refuse: bool) -> None:
+    """Let a block device refuse to be opened for writing, or no longer; who has it open already is not stopped."""
+    with _opened(device) as fd:
+        fcntl.ioctl(fd, _BLKROSET, _INT.pack(refuse))
+
+
+@contextmanager
+def _opened(device: Path) -> Iterator[int]:
+    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,26 @@
+"""What may be changed of a volume's behaviour while it lives (CSI: mutable parameters).
+
+`checkpoint-policy` says when checkpoints of the volume are taken without being asked for:
+`none` (never; so it is where nothing was said) or `steps` (just before and just after every
+step that mounts it). It is kept as a label of the volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.volume import Labels
+
+CHECKPOINT_POLICY = "checkpoint-policy"
+_WORDS: Mapping[str, tuple[str, ...]] = {CHECKPOINT_POLICY: ("none", "steps")}
+
+
+def checked_mutable(mutable: Mapping[str, str]) -> Labels:
+    """Give mutable parameters as the labels that keep them; raise InvalidRequest naming the known ones."""
+    for key, value in mutable.items():
+        if key not in _WORDS:
+            raise InvalidRequest(f"{key!r} cannot be changed of a volume; what can be: {', '.join(_WORDS)}")
+        if value not in _WORDS[key]:
+            raise InvalidRequest(f"{key} cannot be {value!r}; it is one of {', '.join(_WORDS[key])}")
+    return dict(mutable)

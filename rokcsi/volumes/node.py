@@ -1,0 +1,87 @@
+"""The node's part of a volume's life, over any pool: see `rokcsi.model.node.NodeVolumes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rokcsi.model.errors import NotSupported, OutOfRange, StillInUse, VolumeNotFound
+from rokcsi.model.ids import Handles, VolumeId
+from rokcsi.model.mounter import Mounter
+from rokcsi.model.node import PublishRequest, StageRequest, VolumeStats
+from rokcsi.model.pool import Pool
+from rokcsi.model.sizes import Bytes, SizeRange
+from rokcsi.system.beneath import TargetRoots
+from rokcsi.system.locks import KeyedLocks
+from rokcsi.volumes.node_side import NodeSide
+from rokcsi.volumes.publishing import Publishing
+from rokcsi.volumes.records import NodeRecords, Record, Staged
+from rokcsi.volumes.staging import Staging
+
+
+class PoolNodeVolumes:
+    """Shows the volumes of one pool to the pods of this node.
+
+    `records` is a folder of this pool's own, on tmpfs; it is made when missing. `locks` may
+    be shared with others: its keys are `node …` and `path …`.
+    """
+
+    def __init__(
+        self, pool: Pool, mounter: Mounter, roots: TargetRoots, records: Path, locks: KeyedLocks | None = None
+    ) -> None:
+        self._node = NodeSide(pool, Handles(pool.id), mounter, roots, NodeRecords(records), locks or KeyedLocks())
+        self._node.drop_what_is_over()
+        self._staging = Staging(self._node)
+        self._publishing = Publishing(self._node)
+
+    def stage(self, request: StageRequest) -> None:
+        """Make the volume ready; raise VolumeNotFound, TargetDiffers, InvalidRequest, StillInUse."""
+        self._staging.stage(request)
+
+    def unstage(self, volume: str, staging: Path) -> None:
+        """Undo `stage`; raise VolumeNotFound, StillInUse."""
+        self._staging.unstage(volume, staging)
+
+    def publish(self, request: PublishRequest) -> None:
+        """Show the volume to a pod; raise VolumeNotFound, NotStaged, TargetDiffers, StillInUse, InvalidRequest."""
+        self._publishing.publish(request)
+
+    def unpublish(self, volume: str, target: Path) -> None:
+        """Undo `publish`; raise VolumeNotFound, StillInUse."""
+        self._publishing.unpublish(volume, target)
+
+    def stats(self, volume: str, path: Path) -> VolumeStats:
+        """What is used of the volume at `path`; raise VolumeNotFound."""
+        record = self._record(self._node.handles.volume(volume), path)
+        if record.access.block:
+            return VolumeStats(total=self._node.mounter.device_size(record.device))
+        return self._node.mounter.stats(record.path)
+
+    def expand(self, volume: str, path: Path, size: SizeRange) -> Bytes:
+        """Grow the file system to its volume; raise VolumeNotFound, OutOfRange, StillInUse."""
+        identity = self._node.handles.volume(volume)
+        wanted = self._node.pool.volume(identity)
+        record = self._record(identity, path)
+        with self._node.alone(identity, record.path):
+            if not size.admits(wanted.size):
+                raise OutOfRange(
+                    f"the volume has {int(wanted.size)} bytes, which the asked range excludes; expand it first"
+                )
+            if record.access.block:
+                return self._node.mounter.device_size(record.device)
+            self._grow(record)
+        return wanted.size
+
+    def _grow(self, record: Record) -> None:
+        # The staged mount is the writable one: a pod's may be read-only, and refuses to grow.
+        path = record.path if isinstance(record, Staged) else record.staging
+        try:
+            self._node.mounter.grow(record.device, path, record.access.filesystem or "")
+        except NotSupported as failure:
+            raise StillInUse(str(failure)) from failure
+
+    def _record(self, id: VolumeId, path: Path) -> Record:
+        record = self._node.records.at(id, self._node.roots.known_as(path))
+        if record is None or not self._node.holds(record):
+            self._node.pool.volume(id)
+            raise VolumeNotFound(f"the volume {id} is not mounted at {path}; ask at one of its own paths")
+        return record

@@ -1,0 +1,48 @@
+"""A provisioner over a pool in memory, with what is around it at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rokcsi.pools.admitting import AdmittingPool, Limits
+from rokcsi.pools.idempotent import IdempotentPool
+from rokcsi.pools.locked import LockedPool
+from rokcsi.pools.memory import MemoryPool
+from rokcsi.system.locks import KeyedLocks
+from rokcsi.volumes.provisioning import PoolProvisioner
+from tests.fakes.interrupted_pool import InterruptedPool
+from tests.fakes.noting_mounter import NotingMounter
+
+
+@dataclass(frozen=True)
+class ProvisionerInMemory:
+    """`provisioner` with the strict `memory` pool inside it and the `mounter` beside it."""
+
+    provisioner: PoolProvisioner
+    memory: MemoryPool
+    mounter: NotingMounter
+    folder: Path
+
+    @classmethod
+    def over(cls, memory: MemoryPool, folder: Path, limits: Limits | None = None) -> ProvisionerInMemory:
+        """Wrap the pool as it is served, and provision in it."""
+        locks, mounter = KeyedLocks(), NotingMounter()
+        pool = LockedPool(IdempotentPool(AdmittingPool(memory, limits or Limits())), locks)
+        return cls(PoolProvisioner(pool, mounter, folder / "checks", locks), memory, mounter, folder)
+
+    @classmethod
+    def fresh(cls, folder: Path, limits: Limits | None = None) -> ProvisionerInMemory:
+        """Begin with an empty pool below `folder`."""
+        contents = folder / "contents"
+        contents.mkdir()
+        return cls.over(InterruptedPool(contents), folder, limits)
+
+    def interrupt(self) -> None:
+        """Let the driver die, from here on, before it deletes or labels anything."""
+        assert isinstance(self.memory, InterruptedPool)
+        self.memory.interrupted = True
+
+    def restarted(self) -> ProvisionerInMemory:
+        """Give what a restarted driver would have."""
+        return self.over(self.memory.reopened(), self.folder)

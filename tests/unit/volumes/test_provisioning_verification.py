@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rokcsi.model.errors import VolumeDamaged
+from rokcsi.model.provisioner import GroupRequest, SnapshotFilter, SnapshotRequest, Verification, VolumeRequest
+from rokcsi.model.sizes import Bytes, SizeRange
+from rokcsi.model.snapshot import Snapshot
+from tests.fakes.provisioners import ProvisionerInMemory
+
+RANGE = SizeRange(Bytes(300 << 20))
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> ProvisionerInMemory:
+    return ProvisionerInMemory.fresh(tmp_path)
+
+
+def formatted(house: ProvisionerInMemory, name: str, filesystem: str | None = "xfs") -> str:
+    volume = house.provisioner.provision(VolumeRequest(name, RANGE, filesystem))
+    house.memory.mark_formatted(volume.id)
+    return house.provisioner.handles.of_volume(volume.id)
+
+
+def checked_cut(house: ProvisionerInMemory, volume: str, name: str = "s") -> Snapshot:
+    return house.provisioner.cut(SnapshotRequest(name, volume, Verification.CHECK))
+
+
+def test_a_sound_snapshot_is_checked_once_after_its_log_was_replayed(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    first = checked_cut(house, volume)
+    assert house.mounter.verbs == ["mount", "unmount", "check"]
+    assert checked_cut(house, volume) == first
+    assert house.mounter.verbs == ["mount", "unmount", "check"]
+    assert len(house.memory.volumes()) == 1
+
+
+@pytest.mark.parametrize("trouble", ["unsound", "unmountable"])
+def test_a_damaged_snapshot_is_not_handed_out_and_leaves_nothing(house: ProvisionerInMemory, trouble: str) -> None:
+    volume = formatted(house, "a")
+    setattr(house.mounter, trouble, lambda _: True)
+    with pytest.raises(VolumeDamaged):
+        checked_cut(house, volume)
+    assert len(house.memory.volumes()) == 1
+    assert (list(house.memory.snapshots()), house.mounter.mounts) == ([], {})
+
+
+def test_a_damaged_source_gives_no_clone(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    snapshot = house.provisioner.cut(SnapshotRequest("s", volume))
+    from_snapshot = VolumeRequest(
+        "c",
+        SizeRange(),
+        "xfs",
+        from_snapshot=house.provisioner.handles.of_snapshot(snapshot.id),
+        verify_clone=Verification.CHECK,
+    )
+    from_volume = VolumeRequest("c", SizeRange(), "xfs", from_volume=volume, verify_clone=Verification.CHECK)
+    house.mounter.unsound = lambda _: True
+    for request in (from_snapshot, from_volume):
+        with pytest.raises(VolumeDamaged):
+            house.provisioner.provision(request)
+        assert len(house.memory.volumes()) == 1
+        assert list(house.memory.snapshots()) == [snapshot]
+    house.mounter.unsound = lambda _: False
+    assert house.provisioner.provision(from_snapshot).size == RANGE.required
+
+
+def test_one_damaged_member_and_the_whole_group_goes(house: ProvisionerInMemory) -> None:
+    volumes = tuple(formatted(house, name) for name in "abc")
+    checks: list[Path] = []
+
+    def third(device: Path) -> bool:
+        checks.append(device)
+        return len(checks) == 3
+
+    house.mounter.unsound = third
+    with pytest.raises(VolumeDamaged):
+        house.provisioner.cut_group(GroupRequest("g", volumes, verify=Verification.CHECK))
+    assert list(house.memory.snapshots()) == []
+    assert len(house.memory.volumes()) == 3
+
+
+def test_there_is_nothing_to_check_on_a_raw_or_never_formatted_volume(house: ProvisionerInMemory) -> None:
+    blank = house.provisioner.provision(VolumeRequest("blank", RANGE, "xfs"))
+    checked_cut(house, house.provisioner.handles.of_volume(blank.id), "of blank")
+    checked_cut(house, formatted(house, "raw", None), "of raw")
+    assert house.mounter.verbs == []
+
+
+def test_a_crash_in_the_middle_of_a_check_leaves_nothing_and_the_repeated_call_checks(
+    house: ProvisionerInMemory,
+) -> None:
+    volume = formatted(house, "a")
+    house.interrupt()
+    pending = checked_cut(house, volume)
+    assert len(house.memory.volumes()) == 2
+    assert len(house.provisioner.volumes()) == 1
+    again = house.restarted()
+    assert len(again.memory.volumes()) == 1
+    passed = again.provisioner.cut(SnapshotRequest("s", volume))
+    assert again.mounter.verbs == ["mount", "unmount", "check"]
+    assert (passed.created_at, passed.labels) == (pending.created_at, {"verification": "passed"})
+    assert len(again.provisioner.snapshots(SnapshotFilter())) == 1
+
+
+def test_a_leftover_that_something_holds_waits_for_the_next_start(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    house.interrupt()
+    checked_cut(house, volume)
+    [leftover] = [each for each in house.memory.volumes() if each not in house.provisioner.volumes()]
+    with house.memory.held(leftover.id):
+        assert len(house.restarted().memory.volumes()) == 2
+    assert len(house.restarted().memory.volumes()) == 1
