@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rokcsi.cli.formats import Column
 from rokcsi.cli.words import age, instant, seconds, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod
 from rokcsi.model.history import Bucket, FileObject, Notebook, Task, Version
-from rokcsi.model.runs import Run, Step
+from rokcsi.model.runs import Run
+from rokcsi.sdk import RunStep
+from rokcsi.wiring.local import LocalPool
 
 
-@dataclass(frozen=True, slots=True)
-class RunStep:
-    """A step with the run it belongs to; `name` is how commands name it: RUN/STEP."""
+def _reason(version: Version) -> str:
+    reason = version.reason
+    if reason.step is None:
+        return reason.kind
+    return f"{reason.kind.removeprefix('step-')} {reason.step} #{reason.attempt or 1}"
 
-    run: str
-    step: Step
 
-    @property
-    def name(self) -> str:
-        """The name that `describe step` and `logs` take."""
-        return f"{self.run}/{self.step.name}"
+def _steps_done(run: Run) -> str:
+    done = sum(step.status == "succeeded" for step in run.steps)
+    return f"{done}/{len(run.steps)}"
 
 
 NOTEBOOK = (
@@ -39,7 +38,7 @@ VERSION = (
     Column[Version]("ID", lambda version: short(version.id)),
     Column[Version]("BUCKET", lambda version: version.bucket),
     Column[Version]("OBJECT", lambda version: version.object),
-    Column[Version]("REASON", lambda version: _reason(version)),
+    Column[Version]("REASON", _reason),
     Column[Version]("EXIT", lambda version: status_of_exit(version.reason.exit_status)),
     Column[Version]("SIZE", lambda version: str(version.size)),
     Column[Version]("WINDOW", lambda version: seconds(version.freeze_window_seconds)),
@@ -57,11 +56,11 @@ BUCKET = (
     Column[Bucket]("AGE", lambda bucket: age(bucket.created_at)),
 )
 OBJECT = (
-    Column[FileObject]("NAME", lambda object: object.name),
-    Column[FileObject]("BUCKET", lambda object: object.bucket),
-    Column[FileObject]("VERSIONS", lambda object: str(object.versions)),
-    Column[FileObject]("LATEST", lambda object: short(object.latest)),
-    Column[FileObject]("AGE", lambda object: age(object.created_at)),
+    Column[FileObject]("NAME", lambda filed: filed.name),
+    Column[FileObject]("BUCKET", lambda filed: filed.bucket),
+    Column[FileObject]("VERSIONS", lambda filed: str(filed.versions)),
+    Column[FileObject]("LATEST", lambda filed: short(filed.latest)),
+    Column[FileObject]("AGE", lambda filed: age(filed.created_at)),
 )
 TASK = (
     Column[Task]("ID", lambda task: short(task.id)),
@@ -80,7 +79,7 @@ RUN = (
     Column[Run]("PIPELINE", lambda run: run.pipeline),
     Column[Run]("NOTEBOOK", lambda run: run.notebook),
     Column[Run]("STATUS", lambda run: run.status),
-    Column[Run]("STEPS", lambda run: _steps_done(run)),
+    Column[Run]("STEPS", _steps_done),
     Column[Run]("TOOK", lambda run: seconds(run.seconds)),
     Column[Run]("AGE", lambda run: age(run.created_at)),
     Column[Run]("LEG", lambda run: str(run.leg), wide=True),
@@ -118,15 +117,11 @@ POD = (
     Column[Pod]("COMMAND", lambda pod: " ".join(pod.spec.command) or "-", wide=True),
     Column[Pod]("UID", lambda pod: pod.uid, wide=True),
 )
-
-
-def _reason(version: Version) -> str:
-    reason = version.reason
-    if reason.step is None:
-        return reason.kind
-    return f"{reason.kind.removeprefix('step-')} {reason.step} #{reason.attempt or 1}"
-
-
-def _steps_done(run: Run) -> str:
-    done = sum(step.status == "succeeded" for step in run.steps)
-    return f"{done}/{len(run.steps)}"
+POOL = (
+    Column[LocalPool]("NAME", lambda pool: pool.name),
+    Column[LocalPool]("DRIVER", lambda pool: "serving" if pool.serving else "stopped"),
+    Column[LocalPool]("TOTAL", lambda pool: str(pool.total)),
+    Column[LocalPool]("USED", lambda pool: str(pool.used)),
+    Column[LocalPool]("FREE", lambda pool: str(pool.free)),
+    Column[LocalPool]("SOCKET", lambda pool: str(pool.socket), wide=True),
+)

@@ -36,10 +36,10 @@ class FriendlyGroup(TyperGroup):
 def _tell(message: str) -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
+    typer.echo(f"error: {message}", err=True)
 
 
-def show_tracebacks(debug: bool) -> None:  # noqa: FBT001 - the callback of an option, called by Typer
+def show_tracebacks(debug: bool) -> None:
     """Let errors show where they came from: the callback of `--debug`."""
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"

@@ -38,7 +38,7 @@ class Format(StrEnum):
     NAME = "name"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `Column[T](…)` notes its T on the object
 class Column(Generic[T]):
     """One column: its heading, the text of a row, and whether only `wide` shows it."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rokcsi.cli.columns import RunStep
+from rokcsi.cli.columns import OBJECT, VERSION
 from rokcsi.cli.formats import Column
 from rokcsi.cli.page import Page
 from rokcsi.cli.words import instant, pairs, seconds, short, status_of_exit, yes
-from rokcsi.model.cluster import Claim, PodVolume
-from rokcsi.model.history import Member, Notebook, Reason, Task, Version
+from rokcsi.model.cluster import Claim, Pod, PodVolume
+from rokcsi.model.history import Bucket, FileObject, Member, Notebook, Reason, Task, Version
 from rokcsi.model.origin import Origin
 from rokcsi.model.runs import Attempt, ClonedVolume, Run, Step
+from rokcsi.sdk import RunStep
+from rokcsi.wiring.local import LocalPool
 
 _MEMBERS = (
     Column[Member]("VOLUME", lambda member: member.volume),
@@ -172,4 +174,66 @@ def task_page(task: Task) -> Page:
     page.line("Makes", task.subject)
     page.line("Created at", instant(task.created_at))
     page.line("Updated at", instant(task.updated_at))
+    return page
+
+
+def bucket_page(bucket: Bucket, objects: Sequence[FileObject]) -> Page:
+    """Give the page of a bucket with what is filed in it."""
+    page = Page()
+    page.line("Bucket", bucket.name)
+    page.line("Created at", instant(bucket.created_at))
+    page.table("Objects", objects, OBJECT)
+    return page
+
+
+def object_page(filed: FileObject, versions: Sequence[Version]) -> Page:
+    """Give the page of an object with its versions."""
+    page = Page()
+    page.line("Object", filed.name)
+    page.line("Bucket", filed.bucket)
+    page.line("Created at", instant(filed.created_at))
+    page.table("Versions", versions, [column for column in VERSION if not column.wide])
+    return page
+
+
+def claim_page(claim: Claim) -> Page:
+    """Give the page of a claim."""
+    page = Page()
+    page.line("Claim", claim.name)
+    page.line("Volume", claim.volume)
+    page.line("Size", f"{claim.size} ({int(claim.size)} bytes)")
+    page.line("Filesystem", claim.filesystem)
+    page.line("From snapshot", claim.from_snapshot or "-")
+    page.line("Created at", instant(claim.created_at))
+    page.line("Provisioned in", seconds(claim.provisioning_seconds))
+    page.line("Labels", pairs(claim.labels))
+    return page
+
+
+def pod_page(pod: Pod) -> Page:
+    """Give the page of a pod: what is mounted where, and where that is on this machine."""
+    page = Page()
+    page.line("Pod", pod.name)
+    page.line("Uid", pod.uid)
+    page.line("Phase", pod.phase)
+    page.line("Command", " ".join(pod.spec.command) or "-")
+    page.line("Exit status", status_of_exit(pod.exit_status))
+    page.line("Started at", instant(pod.started_at))
+    page.line("Finished at", instant(pod.finished_at))
+    page.line("Log", pod.log or "-")
+    page.table("Mounts", pod.spec.volumes, _MOUNTS)
+    for volume, path in sorted(pod.paths.items()):
+        page.line(f"  {volume}", path)
+    return page
+
+
+def pool_page(pool: LocalPool) -> Page:
+    """Give the page of this machine's pool."""
+    page = Page()
+    page.line("Pool", pool.name)
+    page.line("Driver", "serving" if pool.serving else "stopped")
+    page.line("Socket", pool.socket)
+    page.line("Total", f"{pool.total} ({int(pool.total)} bytes)")
+    page.line("Used", f"{pool.used} ({int(pool.used)} bytes)")
+    page.line("Free", f"{pool.free} ({int(pool.free)} bytes)")
     return page

@@ -46,7 +46,7 @@ def _root(
 
 
 @serve_app.command("all")
-def serve_all(  # noqa: PLR0913, PLR0917 - one parameter for each setting, so that --help shows them all
+def serve_all(
     endpoint: Annotated[Text, typer.Option(metavar="unix:///PATH", help="Where to serve CSI.")] = None,
     pool: Annotated[Text, typer.Option(metavar="loopfile:/FOLDER", help="The pool to serve.")] = None,
     node_id: Annotated[Text, typer.Option(metavar="NAME", help="This node's name.")] = None,

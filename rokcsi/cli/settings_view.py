@@ -57,6 +57,6 @@ def as_toml(effective: EffectiveSettings) -> str:
 
 
 def _shown(value: str | float | tuple[str, ...] | None) -> str:
-    if value is None or value == () or value == "":
+    if value is None or value in ((), ""):
         return "-"
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -53,6 +53,6 @@ def pairs(values: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(values.items())) or "-"
 
 
-def yes(value: bool) -> str:  # noqa: FBT001 - a cell of a table
+def yes(value: bool) -> str:
     """Give yes or no."""
     return "yes" if value else "no"

@@ -6,6 +6,7 @@ A setting has one name in all places: `max_workers` is the key in the TOML file,
 
 from __future__ import annotations
 
+import getpass
 import re
 import socket
 from pathlib import Path
@@ -86,6 +87,13 @@ def _matching(pattern: re.Pattern[str], what: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
 def _host_name() -> str:
     return socket.gethostname() or "node"
 
@@ -142,6 +150,10 @@ class Declared(BaseSettings):
     records: Annotated[str, BeforeValidator(_absolute)] = Field(
         "/run/rokcsi/records",
         description="the folder, in tmpfs, of what is staged and published on this node; an absolute path",
+    )
+    author: str = Field(
+        default_factory=_login_name,
+        description="who checkpoints are by, where nothing else is said (default: the login name)",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     log_format: Literal["text", "json"] = Field("text", description="text for people, json for machines")

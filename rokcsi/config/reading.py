@@ -137,5 +137,5 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         log_level=declared.log_level,
         log_format=declared.log_format,
     )
-    local = LocalSettings(home=Path(declared.home), driver_name=declared.driver_name, log_level=declared.log_level)
+    local = LocalSettings(Path(declared.home), declared.driver_name, declared.author, declared.log_level)
     return EffectiveSettings(settings, serve, local)

@@ -54,6 +54,7 @@ class LocalSettings:
 
     home: Path
     driver_name: str
+    author: str
     log_level: str
 
     @property

@@ -13,7 +13,7 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.csi.requests import size_range
 from rokcsi.csi.responses import stats_message, topology_message
-from rokcsi.csi.texts import path_of, required
+from rokcsi.csi.texts import path_of, place_of, required
 from rokcsi.model.node import NodeVolumes
 
 
@@ -64,7 +64,7 @@ class NodeService(csi_pb2_grpc.NodeServicer):
         """Give what is used of the volume."""
         del context
         volume = required("volume_id", request.volume_id)
-        return stats_message(self._volumes.stats(volume, path_of("volume_path", request.volume_path)))
+        return stats_message(self._volumes.stats(volume, place_of("volume_path", request.volume_path)))
 
     def NodeExpandVolume(
         self, request: csi.NodeExpandVolumeRequest, context: grpc.ServicerContext
@@ -72,7 +72,7 @@ class NodeService(csi_pb2_grpc.NodeServicer):
         """Grow the file system to its volume."""
         del context
         volume = required("volume_id", request.volume_id)
-        path = path_of("volume_path", request.volume_path)
+        path = place_of("volume_path", request.volume_path)
         if request.HasField("volume_capability"):
             access_of(request.volume_capability)
         size = self._volumes.expand(volume, path, size_range(request.capacity_range))

@@ -29,6 +29,8 @@ def shown(message: Message) -> dict[str, Shown]:
     for field, value in message.ListFields():
         if field.name in _WITHIN:
             found |= shown(value)
+        elif field.name == "snapshots":
+            found["members"] = len(value)
         elif field.name in _FIELDS:
             found[_FIELDS[field.name]] = value[:_LONGEST] if isinstance(value, str) else value
     return found

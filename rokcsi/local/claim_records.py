@@ -13,6 +13,9 @@ from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
 
+_NONE = Bytes(0)
+
+
 class ClaimState(StrEnum):
     """PENDING: the driver may have the volume or not; BOUND: it has; RELEASING: it is being removed."""
 
@@ -30,7 +33,7 @@ class ClaimRecord:
     state: ClaimState
     created_at: dt.datetime
     volume: str = ""
-    size: Bytes = Bytes(0)
+    size: Bytes = _NONE
     context: Mapping[str, str] = field(default_factory=dict)
     provisioning_seconds: float = 0.0
 
@@ -113,9 +116,7 @@ def cut_record(content: Content) -> CutRecord:
 
 def _cut(content: Content) -> Cut:
     snapshots = (
-        ClaimSnapshot(
-            **{**member, "size": Bytes(member["size"]), "consistency": Consistency(member["consistency"])}
-        )
+        ClaimSnapshot(**{**member, "size": Bytes(member["size"]), "consistency": Consistency(member["consistency"])})
         for member in content["snapshots"]
     )
     return Cut(

@@ -44,6 +44,7 @@ class Claims:
     def create(self, new: NewClaim) -> Claim:
         """Provision a claim, or give the one provisioned before; raise RecordExists and what the driver says."""
         check_claim(new)
+        new = replace(new, labels=dict(new.labels))
         with self.shelf.lock(new.name):
             record = self.shelf.read(new.name)
             if record is not None and record.state is ClaimState.RELEASING:

@@ -50,7 +50,9 @@ class Cuts:
             if record is None:
                 record = self._intended(name, claims)
             elif set(record.claims) != set(claims):
-                raise RecordExists(f"cut {name!r} exists, of the claims {', '.join(record.claims)}; choose another name")
+                raise RecordExists(
+                    f"cut {name!r} exists, of the claims {', '.join(record.claims)}; choose another name"
+                )
             return record.cut or self._taken(record)
 
     def _intended(self, name: str, claims: Sequence[str]) -> CutRecord:

@@ -88,4 +88,6 @@ def _check_mount_path(pod: str, path: str) -> None:
         raise InvalidRequest(f"pod {pod!r}: write the mount path {path!r} as {plain!r}")
     below = any(path == taken or path.startswith(taken + "/") for taken in _TAKEN_WITH_ALL_BELOW)
     if path in _TAKEN or below:
-        raise InvalidRequest(f"pod {pod!r}: no volume can be mounted over {path}; choose a folder such as /home/user/work")
+        raise InvalidRequest(
+            f"pod {pod!r}: no volume can be mounted over {path}; choose a folder such as /home/user/work"
+        )

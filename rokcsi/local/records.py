@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from rokcsi.model.errors import LockTimeout
 from rokcsi.system.file_locks import locked_file
 
 Content = dict[str, Any]  # what JSON has; turned into a dataclass before it leaves the shelf
@@ -39,6 +40,14 @@ class Shelf(Generic[R]):
             finally:
                 if not self.path(name).exists():
                     lock.unlink(missing_ok=True)
+
+    def is_quiet(self, name: str) -> bool:
+        """Tell whether nobody is at work on this name now."""
+        try:
+            with locked_file(self._locks / name, timeout_seconds=0.0):
+                return True
+        except LockTimeout:
+            return False
 
     def path(self, name: str) -> Path:
         """Give where a record lies, if it does."""
@@ -67,7 +76,7 @@ class Shelf(Generic[R]):
 
     def names(self) -> list[str]:
         """Give the names of all records, sorted."""
-        return sorted(os.listdir(self._records))
+        return sorted(path.name for path in self._records.iterdir())
 
     def all(self) -> Iterator[R]:
         """Give all records by name; one that is removed meanwhile is left out."""

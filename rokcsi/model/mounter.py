@@ -54,8 +54,11 @@ class Mounter(Protocol):
     def bind_device(self, device: Path, target: Path, *, readonly: bool) -> None:
         """Show a block device at a path, which is made as an empty file when missing.
 
-        `readonly` holds for the whole device, wherever it is shown.
+        `readonly` holds for the whole device, wherever it is shown, until `release_device`.
         """
+
+    def release_device(self, device: Path) -> None:
+        """Let a block device be written to again, when it is no longer shown to readers only."""
 
     def unmount(self, target: Path, *, remove: bool = True) -> None:
         """Unmount until nothing is mounted there, then `remove` the empty folder or file; raise StillInUse."""

@@ -22,7 +22,7 @@ from rokcsi.mounting.filesystems import FilesystemTools, ext4_too_small
 from rokcsi.mounting.options import point_flags, read_options
 from rokcsi.system import mounts
 from rokcsi.system.beneath import TargetRoots
-from rokcsi.system.block_devices import device_size, refuse_writing
+from rokcsi.system.block_devices import device_size, refuse_writing, refuses_writing
 from rokcsi.system.command import HostRunner, Runner
 from rokcsi.system.mount_roots import Place, place
 from rokcsi.system.mounts import (
@@ -89,7 +89,12 @@ class LinuxMounter:
             return
         flags = read.point_flags | read.whole_flags | (MS_RDONLY if readonly else 0)
         with self._roots.folder(target) as fd, _explained(f"cannot mount {device} ({filesystem}) at {target}"):
-            mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, ",".join(read.text))
+            try:
+                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, ",".join(read.text))
+            except PermissionError:
+                # A crash can have left a loop device that refuses writing, whatever is below it now.
+                self.release_device(device)
+                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, ",".join(read.text))
         number = _device_number(device)
         if number is not None:
             self._table.add(number, target)
@@ -119,6 +124,12 @@ class LinuxMounter:
             return
         with self._roots.file(target) as fd, _explained(f"cannot show {device} at {target}"):
             mounts.bind(device, f"/proc/self/fd/{fd}")
+
+    def release_device(self, device: Path) -> None:
+        """Let a block device be written to again: the kernel remembers that it was not, even for its next file."""
+        with _explained(f"cannot make {device} writable"):
+            if device.exists() and refuses_writing(device):
+                refuse_writing(device, refuse=False)
 
     def unmount(self, target: Path, *, remove: bool = True) -> None:
         """Unmount until nothing is mounted there, then remove the empty folder or file; raise StillInUse."""

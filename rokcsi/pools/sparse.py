@@ -13,8 +13,11 @@ _SECTOR = 512  # the unit of st_blocks, whatever the file system's block is (sta
 
 
 def allocated_bytes(path: Path) -> Bytes:
-    """Give what a file occupies, in bytes."""
-    return Bytes(path.stat().st_blocks * _SECTOR)
+    """Give what a file occupies, in bytes; nothing when it is gone."""
+    try:
+        return Bytes(path.stat().st_blocks * _SECTOR)
+    except FileNotFoundError:
+        return Bytes(0)
 
 
 def copy_sparse(source: Path, target: Path, size: Bytes) -> None:

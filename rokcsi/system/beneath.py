@@ -224,7 +224,7 @@ def _make_folder(parent: int, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as failure:
-        raise SystemCallFailed(f"cannot make the folder {path}: {failure.strerror}") from failure
+        raise _not_made(path, failure) from failure
     return True
 
 
@@ -234,7 +234,13 @@ def _make_file(parent: int, path: Path) -> None:
     except FileExistsError:
         return
     except OSError as failure:
-        raise SystemCallFailed(f"cannot make the file {path}: {failure.strerror}") from failure
+        raise _not_made(path, failure) from failure
+
+
+def _not_made(path: Path, failure: OSError) -> Exception:
+    if isinstance(failure, NotADirectoryError):
+        return InvalidRequest(f"the target {str(path)!r} lies below a file, {str(path.parent)!r}; remove that file")
+    return SystemCallFailed(f"cannot make {path}: {failure.strerror}")
 
 
 def _refuse_full(fd: int, path: Path) -> None:

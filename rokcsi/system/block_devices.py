@@ -1,4 +1,4 @@
-"""Two things one asks of a block device by its path: how large it is, and to refuse writing."""
+"""Two things one asks of a block device by its path: how large it is, and to refuse writing (BLKROSET)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def device_size(device: Path) -> Bytes:
 
 
 def refuses_writing(device: Path) -> bool:
-    """Tell whether a block device refuses to be opened for writing; raise OSError."""
+    """Tell whether a block device refuses to be written to; raise OSError."""
     with _opened(device) as fd:
         return bool(_INT.unpack(fcntl.ioctl(fd, _BLKROGET, bytes(_INT.size)))[0])
 
 
 def refuse_writing(device: Path, *, refuse: bool) -> None:
-    """Let a block device refuse to be opened for writing, or no longer; who has it open already is not stopped."""
+    """Let every write to a block device fail with EPERM (BLKROSET), also of those who have it open, or no longer."""
     with _opened(device) as fd:
         fcntl.ioctl(fd, _BLKROSET, _INT.pack(refuse))
 

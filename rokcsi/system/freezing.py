@@ -74,7 +74,7 @@ class Freezer:
                 self._freeze_all(frozen)
                 outcomes = self.crew.run([_deed_then_thaw(cut, fd) for cut, fd in zip(cuts, opened, strict=True)])
                 window = time.monotonic() - began
-                _raise_first(sorted(outcomes, key=lambda outcome: not isinstance(outcome, Busy)))
+                _raise_first(sorted(outcomes, key=_urgency))
         return window
 
     def close(self) -> None:
@@ -102,6 +102,11 @@ class Freezer:
             _raise_first(
                 [*(outcome for outcome in self.crew.run(thawed) if isinstance(outcome, _ThawFailed)), *outcomes]
             )
+
+
+def _urgency(outcome: Exception | None) -> int:
+    """Order what several cuts raised: what must not be missed comes first."""
+    return 0 if isinstance(outcome, _ThawFailed) else 1 if isinstance(outcome, Busy) else 2
 
 
 class _ThawFailed(SystemCallFailed):

@@ -15,6 +15,9 @@ from rokcsi.model.sizes import Bytes
 
 # linux/fs.h
 _FICLONE = 0x40049409
+_FICLONERANGE = 0x4020940D
+_FIEMAP = 0xC020660B
+_FIEMAP_HEAD = struct.Struct("=2Q4I")
 _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
 _FITRIM = 0xC0185879
@@ -61,6 +64,11 @@ def clone_file(target: int, source: int) -> None:
     fcntl.ioctl(target, _FICLONE, source)
 
 
+def clone_range(target: int, source: int, start: int, length: int) -> None:
+    """Make a part of `target` share the blocks of the same part of `source`; both ends lie on whole blocks."""
+    fcntl.ioctl(target, _FICLONERANGE, struct.pack("=q3Q", source, start, length, start))
+
+
 def freeze_filesystem(fd: int) -> None:
     """Write everything out and stop all writers of the file system of this descriptor; EBUSY when it is frozen already."""
     fcntl.ioctl(fd, _FIFREEZE, 0)
@@ -91,6 +99,12 @@ def inode_extents(fd: int) -> InodeExtents:
     """Count a file's extents and read its hints (FS_IOC_FSGETXATTR); ENOTTY where the file system does not know."""
     _, hint, extents, _, cow_hint = _FSXATTR.unpack(fcntl.ioctl(fd, _FSGETXATTR, bytes(_FSXATTR.size)))
     return InodeExtents(extents, hint, cow_hint)
+
+
+def mapped_extents(fd: int) -> int:
+    """Count a file's extents by walking them (FIEMAP): for file systems whose inodes do not know their number."""
+    answer = fcntl.ioctl(fd, _FIEMAP, _FIEMAP_HEAD.pack(0, (1 << 64) - 1, 0, 0, 0, 0))
+    return int(_FIEMAP_HEAD.unpack(answer)[3])
 
 
 def set_extent_hints(fd: int, *, extent_hint: int, cow_extent_hint: int) -> None:

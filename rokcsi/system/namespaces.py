@@ -45,7 +45,7 @@ def _checked(result: int, subject: str) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces that `flags` name for new ones, as unshare(2) says."""
+    """Leave the namespaces that `flags` name for new ones."""
     _checked(_libc.unshare(flags), "unshare")
 
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from rokcsi.model.errors import InvalidRequest, NotFound, SnapshotNotFound, VolumeNotFound
 from rokcsi.model.ids import Handles
-from rokcsi.model.mounter import Mounter
 from rokcsi.model.pool import Capacity, Pool
 from rokcsi.model.provisioner import CapacityRequest, GroupRequest, SnapshotFilter, SnapshotRequest, VolumeRequest
 from rokcsi.model.sizes import Bytes, SizeRange
@@ -25,20 +23,20 @@ from rokcsi.volumes.making import VolumeMaker
 from rokcsi.volumes.mutable import checked_mutable
 from rokcsi.volumes.naming import is_transient
 from rokcsi.volumes.sizing import checked_filesystem, fresh_filesystem, grown_size, smallest_size
-from rokcsi.volumes.verification import Verifier
+from rokcsi.volumes.verification import FilesystemChecker, Verifier
 
 
 class PoolProvisioner:
     """Provisions in one pool.
 
-    `workplace` is a folder below which file systems are mounted for a moment while they are
-    checked; `locks` bounds how many calls may wait here and in the pool together. What a
-    crash has left on the way to something else is removed when the provisioner is made.
+    `checker`, a Mounter say, looks at file systems where a request asks for that; `locks` bounds how many calls
+    may wait, here and in the pool together when it is the pool's own. What a crash has left on
+    the way to something else is removed when the provisioner is made.
     """
 
-    def __init__(self, pool: Pool, mounter: Mounter, workplace: Path, locks: KeyedLocks | None = None) -> None:
+    def __init__(self, pool: Pool, checker: FilesystemChecker, locks: KeyedLocks | None = None) -> None:
         locks = locks or KeyedLocks()
-        verifier = Verifier(pool, mounter, workplace, locks)
+        verifier = Verifier(pool, checker, locks)
         self._pool = pool
         self._locks = locks
         self._handles = Handles(pool.id)

@@ -53,7 +53,7 @@ class Publishing:
             if record is None:
                 self._unpublish_unrecorded(identity, path)
                 return
-            self._node.mounter.unmount(path)
+            self._hide(record)
             failpoint("node.unpublish.unmounted")
             self._node.records.remove(record)
 
@@ -109,17 +109,24 @@ class Publishing:
             failpoint("node.publish.bound")
         except BaseException:
             with suppress(RokcsiError):
-                self._node.mounter.unmount(wanted.path)
+                self._hide(wanted)
             self._node.records.remove(wanted)
             raise
 
     def _show(self, wanted: Published) -> None:
         mounter, readonly = self._node.mounter, _is_readonly(wanted)
         if wanted.access.block:
-            device = self._node.pool.attach(wanted.volume)
-            mounter.bind_device(device, wanted.path, readonly=readonly)
+            if self._node.pool.attach(wanted.volume) != wanted.device:
+                raise NotStaged(f"the volume {wanted.volume} is no longer attached as {wanted.device}; stage it again")
+            mounter.bind_device(wanted.device, wanted.path, readonly=readonly)
         elif mounter.mounted(wanted.path) is None:
             mounter.bind(wanted.staging, wanted.path, readonly=readonly, options=wanted.access.options)
+
+    def _hide(self, record: Published) -> None:
+        self._node.mounter.unmount(record.path)
+        others = self._node.published_elsewhere(record.volume, record.path)
+        if record.access.block and _is_readonly(record) and not any(self._node.holds(other) for other in others):
+            self._node.mounter.release_device(record.device)
 
     def _unpublish_unrecorded(self, id: VolumeId, path: Path) -> None:
         """Tidy up after a reboot or a lost record: an empty path, or a mount of this very volume, and nothing else."""

@@ -97,6 +97,8 @@ class Staging:
             failpoint("node.stage.recorded")
             if access.filesystem is not None:
                 self._mount(volume, device, path, access)
+            else:
+                self._make_writable(volume.id, device)
             failpoint("node.stage.mounted")
         except BaseException:
             self._undo(volume.id, path, device)
@@ -124,9 +126,15 @@ class Staging:
         with suppress(NotSupported):
             mounter.grow(device, path, filesystem)
 
+    def _make_writable(self, id: VolumeId, device: Path) -> None:
+        """End what a driver killed before its last unpublish left: a device that refuses writing, for nobody's sake."""
+        if not any(self._node.holds(record) for record in self._node.records.published(id)):
+            self._node.mounter.release_device(device)
+
     def _format(self, id: VolumeId, device: Path, filesystem: str) -> None:
         found = self._node.mounter.found_filesystem(device)
         if found is None:
+            self._node.mounter.release_device(device)
             self._node.mounter.make_filesystem(device, filesystem)
         elif found != filesystem:
             raise StillInUse(f"the volume {id} holds {found} instead of nothing; it is not formatted as {filesystem}")

@@ -18,6 +18,7 @@ from rokcsi.csi.shown import Shown
 from rokcsi.model.mounter import Mounter
 from rokcsi.model.pool import Pool
 from rokcsi.model.provisioner import Provisioner
+from rokcsi.pools.admitting import AdmittingPool, Limits
 from rokcsi.pools.idempotent import IdempotentPool
 from rokcsi.pools.locked import LockedPool
 from rokcsi.pools.memory import MemoryPool
@@ -64,7 +65,9 @@ class CsiDriver:
         """Make a call by the method's name."""
         return self.call_with_metadata(method, request, timeout)[0]
 
-    def call_with_metadata(self, method: str, request: Any, timeout: float = TIMEOUT_SECONDS) -> tuple[Any, dict[str, str]]:
+    def call_with_metadata(
+        self, method: str, request: Any, timeout: float = TIMEOUT_SECONDS
+    ) -> tuple[Any, dict[str, str]]:
         """Make a call; give the response and the trailing metadata."""
         stub: Any = getattr(stub_with(self.channel, method), method)
         try:
@@ -146,8 +149,8 @@ def csi_driver(
     folder.joinpath("pool").mkdir(exist_ok=True)
     pool = memory or MemoryPool(folder / "pool")
     locks = KeyedLocks(WORKERS // 2)
-    wrapped: Pool = LockedPool(IdempotentPool(pool), locks)
-    provisioner = PoolProvisioner(wrapped, cast("Mounter", None), folder / "work", locks)
+    wrapped: Pool = LockedPool(IdempotentPool(AdmittingPool(pool, Limits())), locks)
+    provisioner = PoolProvisioner(wrapped, cast("Mounter", None), locks)
     node, calls = MemoryNodeVolumes(provisioner), RememberedCalls()
     driver = identity or DriverIdentity(version="1.2.3", node_id=NODE)
     socket = folder / "run" / "csi.sock"

@@ -50,7 +50,9 @@ class MemoryNodeVolumes:
         total = self.provisioner.volume(volume).size
         if path not in self.published:
             raise VolumeNotFound(f"{volume} is not at {path}")
-        return VolumeStats(total, used=Bytes(4096), available=Bytes(total - 4096), inodes=64, inodes_used=3, inodes_free=61)
+        return VolumeStats(
+            total, used=Bytes(4096), available=Bytes(total - 4096), inodes=64, inodes_used=3, inodes_free=61
+        )
 
     def expand(self, volume: str, path: Path, size: SizeRange) -> Bytes:
         return self.provisioner.volume(volume).size

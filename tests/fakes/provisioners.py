@@ -12,24 +12,24 @@ from rokcsi.pools.memory import MemoryPool
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.provisioning import PoolProvisioner
 from tests.fakes.interrupted_pool import InterruptedPool
-from tests.fakes.noting_mounter import NotingMounter
+from tests.fakes.scripted_checker import ScriptedChecker
 
 
 @dataclass(frozen=True)
 class ProvisionerInMemory:
-    """`provisioner` with the strict `memory` pool inside it and the `mounter` beside it."""
+    """`provisioner` with the strict `memory` pool inside it and the `checker` beside it."""
 
     provisioner: PoolProvisioner
     memory: MemoryPool
-    mounter: NotingMounter
+    checker: ScriptedChecker
     folder: Path
 
     @classmethod
     def over(cls, memory: MemoryPool, folder: Path, limits: Limits | None = None) -> ProvisionerInMemory:
         """Wrap the pool as it is served, and provision in it."""
-        locks, mounter = KeyedLocks(), NotingMounter()
+        locks, checker = KeyedLocks(), ScriptedChecker()
         pool = LockedPool(IdempotentPool(AdmittingPool(memory, limits or Limits())), locks)
-        return cls(PoolProvisioner(pool, mounter, folder / "checks", locks), memory, mounter, folder)
+        return cls(PoolProvisioner(pool, checker, locks), memory, checker, folder)
 
     @classmethod
     def fresh(cls, folder: Path, limits: Limits | None = None) -> ProvisionerInMemory:

@@ -148,7 +148,10 @@ class HostSandbox:
         Signals sent to this process meanwhile reach the command. Raises SystemCallFailed.
         """
         plan = replace(plan, terminal=os.isatty(0))
-        with _trampoline(plan, _Output(None), self._children, remember) as (process, reports), _forwarding(process, plan):
+        with (
+            _trampoline(plan, _Output(None), self._children, remember) as (process, reports),
+            _forwarding(process, plan),
+        ):
             said = reports.next(_START_SECONDS)
             if said.get("running"):
                 said = reports.next()

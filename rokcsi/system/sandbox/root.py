@@ -18,7 +18,9 @@ from rokcsi.system.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, MountEntry, mou
 from rokcsi.system.namespaces import attach_mount, change_root, copy_of_mount, make_private, make_readonly
 from rokcsi.system.sandbox.plan import SandboxPlan
 
-_KERNELS_OWN = frozenset({"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs"})
+_KERNELS_OWN = frozenset(
+    {"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs"}
+)
 _KERNELS_OWN |= {"efivarfs", "fusectl", "hugetlbfs", "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs"}
 _KERNELS_OWN |= {"securityfs", "selinuxfs", "sysfs", "tracefs"}
 # Made anew for each pod, or full of other pods' mounts, which ours would keep from being unmounted.

@@ -1,0 +1,145 @@
+"""What is in the pool, in memory: every question costs the same however much there is.
+
+Kept by the pool as files come and go, and read from the files when the pool is opened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from rokcsi.model.errors import GroupNotFound, SnapshotNotFound, VolumeNotFound
+from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
+from rokcsi.model.snapshot import Snapshot
+from rokcsi.model.volume import Volume
+from rokcsi.pools.loopfile.records import Batch, StoredSnapshot
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+class Index:
+    """Volumes and snapshots by their ids, snapshots also by volume, group and batch; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._volumes: dict[VolumeId, Volume] = {}
+        self._snapshots: dict[SnapshotId, StoredSnapshot] = {}
+        self._by_volume: dict[VolumeId, tuple[SnapshotId, ...]] = {}
+        self._by_group: dict[GroupId, tuple[SnapshotId, ...]] = {}
+        self._by_batch: dict[str, tuple[SnapshotId, ...]] = {}
+        self._promised = 0
+
+    @property
+    def promised(self) -> int:
+        """The sizes of all volumes and snapshots together, in bytes."""
+        return self._promised
+
+    def has_volume(self, id: VolumeId) -> bool:
+        """Tell whether a volume is here."""
+        return id in self._volumes
+
+    def has_snapshot(self, id: SnapshotId) -> bool:
+        """Tell whether a snapshot is here."""
+        return id in self._snapshots
+
+    def volume(self, id: VolumeId) -> Volume:
+        """Give one volume; raise VolumeNotFound."""
+        try:
+            return self._volumes[id]
+        except KeyError:
+            raise VolumeNotFound(f"there is no volume {id} in this pool") from None
+
+    def snapshot(self, id: SnapshotId) -> StoredSnapshot:
+        """Give one snapshot; raise SnapshotNotFound."""
+        try:
+            return self._snapshots[id]
+        except KeyError:
+            raise SnapshotNotFound(f"there is no snapshot {id} in this pool") from None
+
+    def volumes(self) -> Sequence[Volume]:
+        """Give all volumes, ordered by id."""
+        with self._mutex:
+            return [self._volumes[id_] for id_ in sorted(self._volumes)]
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Give all snapshots, ordered by id."""
+        with self._mutex:
+            return [self._snapshots[id_].snapshot for id_ in sorted(self._snapshots)]
+
+    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
+        """Give one volume's snapshots, ordered by id."""
+        with self._mutex:
+            return [self._snapshots[id_].snapshot for id_ in sorted(self._by_volume.get(volume, ()))]
+
+    def group(self, id: GroupId) -> Sequence[Snapshot]:
+        """Give a group's members, ordered by id; raise GroupNotFound."""
+        with self._mutex:
+            members = [self._snapshots[member].snapshot for member in sorted(self._by_group.get(id, ()))]
+        if not members:
+            raise GroupNotFound(f"there is no group {id} in this pool")
+        return members
+
+    def batch(self, batch: Batch) -> Sequence[StoredSnapshot]:
+        """Give those snapshots of one call that are still here and still bound to each other."""
+        with self._mutex:
+            return [self._snapshots[id_] for id_ in self._by_batch.get(batch.id, ())]
+
+    def batches(self) -> Iterable[Batch]:
+        """Give every batch of which something is here."""
+        with self._mutex:
+            first = [self._snapshots[members[0]].batch for members in self._by_batch.values()]
+        return [batch for batch in first if batch is not None]
+
+    def put_volume(self, volume: Volume) -> None:
+        """Add a volume, or replace what was known of it."""
+        with self._mutex:
+            before = self._volumes.get(volume.id)
+            self._promised += volume.size - (before.size if before else 0)
+            self._volumes[volume.id] = volume
+
+    def drop_volume(self, id: VolumeId) -> None:
+        """Forget a volume, if it is here."""
+        with self._mutex:
+            gone = self._volumes.pop(id, None)
+            self._promised -= gone.size if gone else 0
+
+    def put_snapshot(self, stored: StoredSnapshot) -> None:
+        """Add a snapshot, or replace what was known of it."""
+        with self._mutex:
+            self._forget(stored.snapshot.id)
+            self._snapshots[stored.snapshot.id] = stored
+            self._promised += stored.snapshot.size
+            _link(self._by_volume, stored.snapshot.volume, stored.snapshot.id)
+            if stored.snapshot.group is not None:
+                _link(self._by_group, stored.snapshot.group.id, stored.snapshot.id)
+            if stored.batch is not None:
+                _link(self._by_batch, stored.batch.id, stored.snapshot.id)
+
+    def drop_snapshot(self, id: SnapshotId) -> None:
+        """Forget a snapshot, if it is here."""
+        with self._mutex:
+            self._forget(id)
+
+    def _forget(self, id: SnapshotId) -> None:
+        gone = self._snapshots.pop(id, None)
+        if gone is None:
+            return
+        self._promised -= gone.snapshot.size
+        _unlink(self._by_volume, gone.snapshot.volume, id)
+        if gone.snapshot.group is not None:
+            _unlink(self._by_group, gone.snapshot.group.id, id)
+        if gone.batch is not None:
+            _unlink(self._by_batch, gone.batch.id, id)
+
+
+def _link(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+    index[key] = (*index.get(key, ()), id)
+
+
+def _unlink(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+    left = tuple(other for other in index[key] if other != id)
+    if left:
+        index[key] = left
+    else:
+        del index[key]

@@ -1,0 +1,200 @@
+"""The embedded pool: opened on a folder, and from then on a `Pool` like any other."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
+from rokcsi.model.pool import Capacity, Footprint, Leftover, Traits
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.snapshot import NewSnapshot, Snapshot
+from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
+from rokcsi.pools.loopfile.attachments import Attachments
+from rokcsi.pools.loopfile.cutting import Cutting
+from rokcsi.pools.loopfile.disk import Disk, on_disk, opened
+from rokcsi.pools.loopfile.extents import count_extents
+from rokcsi.pools.loopfile.folder import LockedFolder, shares_blocks
+from rokcsi.pools.loopfile.image import PoolImage
+from rokcsi.pools.loopfile.index import Index
+from rokcsi.pools.loopfile.leftovers import Leftovers
+from rokcsi.pools.loopfile.reading import read_pool
+from rokcsi.pools.loopfile.templates import Templates
+from rokcsi.pools.loopfile.volume_files import ALLOCATION_UNIT, VolumeFiles
+from rokcsi.system.command import HostRunner, Runner
+from rokcsi.system.freezing import Freezer
+
+_TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=True, raw_snapshots_together=False)
+
+
+class LoopFilePool:
+    """A pool in a folder; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
+
+    def __init__(
+        self, folder: LockedFolder, image: PoolImage | None, disk: Disk, freezer: Freezer, runner: Runner
+    ) -> None:
+        self._folder = folder
+        self._image = image
+        self._disk = disk
+        self._index = Index()
+        self._attachments = Attachments(disk)
+        self._cutting = Cutting(disk, self._index, self._attachments, freezer)
+        self._files = VolumeFiles(disk, self._index, self._attachments, Templates(disk, runner))
+        self._leftovers = Leftovers(disk, self._index, self._attachments, freezer)
+        read_pool(disk, self._index, self._attachments, freezer)
+        self._cutting.discard_incomplete()
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, freezer: Freezer, runner: Runner | None = None, image_size: Bytes | None = None
+    ) -> LoopFilePool:
+        """Open the pool in a folder, or make one there; file systems that a crash left frozen are thawed first.
+
+        `image_size` is for a new pool on a host without reflinks: the size of the XFS image in
+        bytes, nine tenths of the host's free space by default. Raises PoolTaken, InvalidRequest,
+        NotSupported, PoolFull, SizeOutOfRange, Damaged.
+        """
+        runner = runner or HostRunner()
+        locked = LockedFolder(folder)
+        try:
+            image = PoolImage(folder)
+            with on_disk(f"look at {folder}"):
+                in_image = image.exists() or not shares_blocks(folder)
+            if in_image:
+                image.mount(runner, image_size)
+            disk = Disk.prepared(image.root if in_image else folder)
+            return cls(locked, image if in_image else None, disk, freezer, runner)
+        except BaseException:
+            locked.release()
+            raise
+
+    @property
+    def id(self) -> PoolId:
+        """The pool's identity, kept in its folder."""
+        return self._folder.id
+
+    @property
+    def name(self) -> str:
+        """What people call it: the specification it was opened with."""
+        return f"loopfile:{self._folder.path}"
+
+    @property
+    def traits(self) -> Traits:
+        """In what this pool differs from others."""
+        return _TRAITS
+
+    def capacity(self) -> Capacity:
+        """How much room there is now; an image has no more than its host has left."""
+        with on_disk("ask for the pool's capacity"):
+            store, host = os.statvfs(self._disk.root), os.statvfs(self._folder.path)
+        used = (store.f_blocks - store.f_bfree) * store.f_frsize
+        free = min(store.f_bavail * store.f_frsize, host.f_bavail * host.f_frsize)
+        promised = min(self._index.promised, used + free)
+        return Capacity(
+            Bytes(used + free), Bytes(used), Bytes(promised), Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT)
+        )
+
+    def volume(self, id: VolumeId) -> Volume:
+        """Give one volume; raise VolumeNotFound."""
+        return self._index.volume(id)
+
+    def volumes(self) -> Sequence[Volume]:
+        """Give all volumes, ordered by id."""
+        return self._index.volumes()
+
+    def snapshot(self, id: SnapshotId) -> Snapshot:
+        """Give one snapshot; raise SnapshotNotFound."""
+        return self._index.snapshot(id).snapshot
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Give all snapshots, ordered by id."""
+        return self._index.snapshots()
+
+    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
+        """Give the snapshots of one volume, ordered by id."""
+        return self._index.snapshots_of(volume)
+
+    def group(self, id: GroupId) -> Sequence[Snapshot]:
+        """Give a group's members, ordered by id; raise GroupNotFound."""
+        return self._index.group(id)
+
+    def create_volume(self, new: NewVolume) -> Volume:
+        """Make an empty volume, formatted; raise VolumeExists, SizeOutOfRange, NotSupported, PoolFull."""
+        return self._files.create(new)
+
+    def clone_snapshot(self, id: SnapshotId, new: NewVolume) -> Volume:
+        """Make a volume that begins as a snapshot; raise SnapshotNotFound, VolumeExists, SourceTooLarge, PoolFull."""
+        return self._files.clone(id, new)
+
+    def grow_volume(self, id: VolumeId, size: Bytes) -> Volume:
+        """Make a volume larger, attached or not; raise VolumeNotFound, SizeOutOfRange, PoolFull."""
+        return self._files.grow(id, size)
+
+    def delete_volume(self, id: VolumeId) -> None:
+        """Take a volume away; raise VolumeNotFound, StillInUse."""
+        self._files.delete(id)
+
+    def attach(self, id: VolumeId) -> Path:
+        """Give the loop device over the volume's file; raise VolumeNotFound."""
+        self._index.volume(id)
+        return self._attachments.attach(id)
+
+    def detach(self, id: VolumeId) -> None:
+        """Take the loop device away; nothing happens when there is none. Raises VolumeNotFound, StillInUse."""
+        self._index.volume(id)
+        self._attachments.detach(id)
+
+    def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
+        """Cut all these snapshots at one instant, or none; raise VolumeNotFound, SnapshotExists, PoolFull, NotSupported, Busy."""
+        return self._cutting.take(news, aligned=aligned) if news else []
+
+    def delete_snapshots(self, ids: Iterable[SnapshotId]) -> None:
+        """Take snapshots away with one flush; raise SnapshotNotFound before anything is gone."""
+        self._cutting.delete(ids)
+
+    def label_volume(self, id: VolumeId, labels: Labels) -> Volume:
+        """Merge labels into a volume's (an empty value removes one); raise VolumeNotFound."""
+        volume = self._index.volume(id)
+        return self._files.describe(dataclasses.replace(volume, labels=_merged(volume.labels, labels)))
+
+    def label_snapshot(self, id: SnapshotId, labels: Labels) -> Snapshot:
+        """Merge labels into a snapshot's (an empty value removes one); raise SnapshotNotFound."""
+        stored = self._index.snapshot(id)
+        labelled = dataclasses.replace(stored.snapshot, labels=_merged(stored.snapshot.labels, labels))
+        self._cutting.describe(dataclasses.replace(stored, snapshot=labelled))
+        return labelled
+
+    def mark_formatted(self, id: VolumeId) -> Volume:
+        """Remember that a file system is on the volume; raise VolumeNotFound."""
+        volume = self._index.volume(id)
+        return volume if volume.formatted else self._files.describe(dataclasses.replace(volume, formatted=True))
+
+    def footprint(self, id: VolumeId | SnapshotId) -> Footprint:
+        """What one volume or snapshot occupies; raise VolumeNotFound or SnapshotNotFound."""
+        if isinstance(id, VolumeId):
+            self._index.volume(id)
+        else:
+            self._index.snapshot(id)
+        path = self._disk.volume(id) if isinstance(id, VolumeId) else self._disk.snapshot(id)
+        with on_disk(f"look at {path}"), opened(path) as fd:
+            return Footprint(Bytes(os.fstat(fd).st_blocks * 512), count_extents(fd))
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """Give what nobody owns; changes nothing."""
+        return self._leftovers.find()
+
+    def clear(self, leftover: Leftover) -> None:
+        """Remove one of them; raise StillInUse when somebody owns it by now."""
+        self._leftovers.clear(leftover)
+
+    def close(self) -> None:
+        """Give the folder back; volumes in use stay in use, and so does the image below them."""
+        if self._image is not None:
+            self._image.unmount()
+        self._folder.release()
+
+
+def _merged(old: Labels, new: Labels) -> Labels:
+    return {key: value for key, value in {**old, **new}.items() if value} or no_labels()

@@ -1,0 +1,139 @@
+"""What a volume or snapshot is, as written into the attribute of its file.
+
+The text is JSON with one-letter keys: up to 255 bytes of it fit into an XFS inode of the
+usual size, beside the extents. A file's length is its size, so that growing is one step.
+
+    r  version of this form     n  name             t  created, microseconds since 1970
+    f  file system              m  formatted        l  labels
+    s  source snapshot          o  source volume    (of a volume)
+    v  volume                   g  group's name, count, and id when it is not the name's
+    c  consistency              w  freeze window in microseconds
+    b  batch: its id and how many snapshots were cut in the same call
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rokcsi.model.errors import Damaged
+from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.snapshot import Consistency, GroupMembership, Snapshot
+from rokcsi.model.volume import Labels, Volume, VolumeSource, no_labels
+
+ATTRIBUTE = "user.rokcsi"
+_VERSION = 1
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The snapshots of one call: all `count` of them are in the pool, or none was ever promised."""
+
+    id: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """A snapshot as it lies in the pool; without a batch it stands for itself."""
+
+    snapshot: Snapshot
+    batch: Batch | None = None
+
+
+def volume_text(volume: Volume) -> bytes:
+    """Write a volume's attribute."""
+    source = volume.source or VolumeSource()
+    return _text(volume, {"s": source.snapshot, "o": source.volume})
+
+
+def snapshot_text(stored: StoredSnapshot) -> bytes:
+    """Write a snapshot's attribute."""
+    snapshot, batch = stored.snapshot, stored.batch
+    fields = {"v": snapshot.volume, "c": str(snapshot.consistency), "w": round(snapshot.freeze_window_seconds * 1e6)}
+    fields["g"] = _group_fields(snapshot.group) if snapshot.group else None
+    fields["b"] = [batch.id, batch.count] if batch else None
+    return _text(snapshot, fields)
+
+
+def read_volume(id: VolumeId, size: int, text: bytes) -> Volume:
+    """Read a volume's attribute; raise Damaged."""
+    fields = _fields(id, text)
+    try:
+        source = VolumeSource(
+            SnapshotId(fields["s"]) if "s" in fields else None, VolumeId(fields["o"]) if "o" in fields else None
+        )
+        return Volume(
+            id=id,
+            name=fields["n"],
+            size=Bytes(size),
+            filesystem=fields.get("f"),
+            formatted=bool(fields.get("m")),
+            source=source if source != VolumeSource() else None,
+            created_at=_EPOCH + fields["t"] * _MICROSECOND,
+            labels=_labels(fields),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(id, error) from error
+
+
+def read_snapshot(id: SnapshotId, size: int, text: bytes) -> StoredSnapshot:
+    """Read a snapshot's attribute; raise Damaged."""
+    fields = _fields(id, text)
+    try:
+        snapshot = Snapshot(
+            id=id,
+            name=fields["n"],
+            volume=VolumeId(fields["v"]),
+            size=Bytes(size),
+            filesystem=fields.get("f"),
+            formatted=bool(fields.get("m")),
+            created_at=_EPOCH + fields["t"] * _MICROSECOND,
+            group=_group(*fields["g"]) if "g" in fields else None,
+            consistency=Consistency(fields["c"]),
+            freeze_window_seconds=fields["w"] / 1e6 if "w" in fields else 0.0,
+            labels=_labels(fields),
+        )
+        return StoredSnapshot(snapshot, Batch(*fields["b"]) if "b" in fields else None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unreadable(id, error) from error
+
+
+def _text(thing: Volume | Snapshot, more: dict[str, Any]) -> bytes:
+    fields = {"r": _VERSION, "n": thing.name, "t": (thing.created_at - _EPOCH) // _MICROSECOND, "f": thing.filesystem}
+    fields |= {"m": int(thing.formatted), "l": dict(thing.labels), **more}
+    kept = {key: value for key, value in fields.items() if value}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+
+
+def _fields(id: str, text: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(text.decode(errors="surrogatepass"))
+        version = fields["r"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unreadable(id, error) from error
+    if version > _VERSION:
+        raise Damaged(f"{id} was written by a newer rokcsi (form {version}); open this pool with that version")
+    return dict(fields)
+
+
+def _labels(fields: dict[str, Any]) -> Labels:
+    return fields["l"] if "l" in fields else no_labels()
+
+
+def _group_fields(group: GroupMembership) -> list[str | int]:
+    known = group.id == GroupId.of_name(group.name)
+    return [group.name, group.count] if known else [group.name, group.count, group.id]
+
+
+def _group(name: str, count: int, id: str | None = None) -> GroupMembership:
+    return GroupMembership(GroupId(id) if id else GroupId.of_name(name), name, count)
+
+
+def _unreadable(id: str, error: Exception) -> Damaged:
+    return Damaged(f"the attribute {ATTRIBUTE} of the file {id} cannot be read ({error}); restore or remove the file")

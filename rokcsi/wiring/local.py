@@ -1,0 +1,110 @@
+"""This machine's set-up, composed below one home folder: catalogue, cluster, driver.
+
+The SDK and `rokctl` share it. Opening it starts nothing: the driver is started by whoever
+first needs it, and goes on afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rokcsi.config.reading import read_settings
+from rokcsi.config.settings import LocalSettings
+from rokcsi.local.cluster import LocalCluster
+from rokcsi.local.csi_client import CsiClient
+from rokcsi.local.driver import ensure_running, socket_of
+from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.sizes import Bytes
+from rokcsi.pipeline.world import World
+
+_ANSWERS_WITHIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPool:
+    """The embedded pool of this machine; sizes are those of the file system that holds it."""
+
+    name: str
+    socket: Path
+    serving: bool
+    total: Bytes
+    used: Bytes
+    free: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LocalWorld:
+    """The world of one home folder; `start_driver` makes sure that its driver answers."""
+
+    settings: LocalSettings
+    world: World
+    cluster: LocalCluster
+    start_driver: Callable[[], None]
+    close: Callable[[], None]
+
+    def pool(self) -> LocalPool:
+        """Look at the pool, without the driver."""
+        return _pool(self.settings)
+
+
+def local_settings(home: Path | None = None, config: Path | None = None) -> LocalSettings:
+    """Read the settings of the local set-up; raise InvalidRequest."""
+    return read_settings({"home": None if home is None else str(home.absolute())}, config).local
+
+
+def open_local(home: Path | None = None, config: Path | None = None) -> LocalWorld:
+    """Open the set-up of one home folder; raise InvalidRequest where it cannot be one."""
+    return opened(local_settings(home, config))
+
+
+def opened(settings: LocalSettings) -> LocalWorld:
+    """Put the parts of a home folder together."""
+    _make(settings.home)
+    parts = ExitStack()
+    cluster = LocalCluster(settings.cluster_folder, CsiClient(socket_of(settings.home)), hidden=[settings.home])
+    parts.callback(cluster.close)
+    catalog = open_catalog(settings.catalog)
+    parts.callback(catalog.close)
+    world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()))
+
+    def start_driver() -> None:
+        ensure_running(settings.home)
+
+    return LocalWorld(settings, world, cluster, start_driver, parts.close)
+
+
+def _make(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(
+            f"the folder {home} cannot be made ({error.strerror}); run as root, or choose another with --home"
+        ) from error
+
+
+def _pool(settings: LocalSettings) -> LocalPool:
+    folder = settings.pool_folder
+    found = os.statvfs(folder if folder.is_dir() else settings.home)
+    return LocalPool(
+        name=f"loopfile:{folder}",
+        socket=settings.socket,
+        serving=_answers(settings.socket),
+        total=Bytes(found.f_blocks * found.f_frsize),
+        used=Bytes((found.f_blocks - found.f_bfree) * found.f_frsize),
+        free=Bytes(found.f_bavail * found.f_frsize),
+    )
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(_ANSWERS_WITHIN_SECONDS)
+        try:
+            caller.connect(str(path))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,1 @@
+"""csi-sanity, run against the driver: `python sanity/run.py`."""

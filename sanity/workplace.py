@@ -1,0 +1,81 @@
+"""A folder for one run, and what has to be gone before it can be removed: mounts, loop devices, the driver."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+class DriverDidNotStart(Exception):
+    """The driver ended, or said nothing, before it served."""
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """Give an empty folder with a short path; afterwards nothing of it is left, mounted or attached."""
+    folder = Path(tempfile.mkdtemp(prefix="rokcsi-sanity-"))
+    try:
+        yield folder
+    finally:
+        _unmount_below(folder)
+        _detach_below(folder)
+        if not _mounts_below(folder):  # never delete through a mount that stayed
+            shutil.rmtree(folder)
+
+
+@contextmanager
+def driver(rokcsi: Path, folder: Path, log: Path) -> Iterator[str]:
+    """Serve a fresh pool in the folder; give the endpoint once the driver says that it serves."""
+    endpoint = f"unix://{folder}/run/csi.sock"
+    pool = folder / "pool"
+    pool.mkdir()
+    command = [str(rokcsi), "serve", "all", "--endpoint", endpoint, "--pool", f"loopfile:{pool}", "--node-id", "sanity"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _wait_until_it_serves(process, log)
+            yield endpoint
+        finally:
+            _stop(process)
+
+
+def _wait_until_it_serves(process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while b"serves" not in log.read_bytes():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise DriverDidNotStart(f"the driver does not serve; it said:\n{log.read_text(errors='replace')}")
+        time.sleep(0.05)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _mounts_below(folder: Path) -> list[str]:
+    """Give the mount points below a folder, innermost first."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in reversed(points) if Path(point).is_relative_to(folder)]
+
+
+def _unmount_below(folder: Path) -> None:
+    for point in _mounts_below(folder):
+        subprocess.run(["umount", "--lazy", "--", point], check=False, timeout=30)
+
+
+def _detach_below(folder: Path) -> None:
+    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
+        if Path(backing.read_text().strip().removesuffix(" (deleted)")).is_relative_to(folder):
+            subprocess.run(["losetup", "--detach", f"/dev/{backing.parts[-3]}"], check=False, timeout=30)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rokcsi.model.pool import Pool
+from rokcsi.pools.admitting import Limits
+from rokcsi.pools.opening import served
+from rokcsi.system.locks import KeyedLocks
+from tests.contract.harness import PoolHarness, TestedPool
+from tests.contract.harnesses import HARNESSES, NEED_ROOT
+
+ROOMY = Limits(overcommit=1000.0, data_limit=0.99)
+
+
+def as_served(pool: Pool) -> Pool:
+    return served(pool, ROOMY, KeyedLocks())
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=[pytest.mark.system] if name in NEED_ROOT else []) for name in HARNESSES]
+)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PoolHarness]:
+    """One pool after the other, each in a place of its own."""
+    with HARNESSES[request.param](tmp_path) as harness:
+        yield harness
+
+
+@pytest.fixture
+def tested(harness: PoolHarness) -> TestedPool:
+    """The pool as it is served: within all wrappers."""
+    return TestedPool.opened(harness, as_served)
+
+
+@pytest.fixture
+def bare(harness: PoolHarness) -> TestedPool:
+    """The strict pool itself."""
+    return TestedPool.opened(harness, lambda pool: pool)
