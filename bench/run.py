@@ -172,7 +172,7 @@ def start(pool: Path, folder: Path, volumes: int) -> Iterator[Figure]:
     """From the start of the program to a Probe answered, less what Python takes to start."""
     ours, bare = [], []
     for _ in range(5):
-        driver = Subject(pool, folder, "--overcommit", "100000")
+        driver = Subject(pool, folder, "--overcommit", "1000")
         ours.append(driver.seconds_to_ready)
         driver.stop()
         before = time.perf_counter()
@@ -189,7 +189,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Figure]:
     with field.xfs_field(folder, 40) as mount_point:
         pool, floor = mount_point / "pool", Floor(mount_point / "floor")
         pool.mkdir()
-        driver = Subject(pool, folder / "run", "--overcommit", "100000")
+        driver = Subject(pool, folder / "run", "--overcommit", "1000")
         try:
             yield Figure("memory of the driver, idle", "MB", driver.resident_bytes() / 1e6, None, None, 64.0)
             volume = driver.create(next(names))

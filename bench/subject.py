@@ -56,7 +56,11 @@ class Subject:
         self.controller = stubs.ControllerStub(self.channel)
         self.groups = stubs.GroupControllerStub(self.channel)
         self.node = stubs.NodeStub(self.channel)
-        self.identity.Probe(csi.ProbeRequest(), wait_for_ready=True, timeout=60)
+        try:
+            self.identity.Probe(csi.ProbeRequest(), wait_for_ready=True, timeout=20)
+        except grpc.RpcError as error:
+            self.stop()
+            raise SystemExit(f"the driver does not answer: {(folder.parent / 'driver.log').read_text()}") from error
         self.seconds_to_ready = time.perf_counter() - started
 
     def stop(self) -> None:
@@ -73,10 +77,10 @@ class Subject:
 
     def create(self, name: str, size: int = GIB, snapshot: str | None = None) -> str:
         """CreateVolume; give the handle."""
-        request = csi.CreateVolumeRequest(
-            name=name, capacity_range=csi.CapacityRange(required_bytes=size), volume_capabilities=[capability()]
-        )
-        if snapshot is not None:
+        request = csi.CreateVolumeRequest(name=name, volume_capabilities=[capability()])
+        if snapshot is None:
+            request.capacity_range.required_bytes = size
+        else:
             request.volume_content_source.snapshot.snapshot_id = snapshot
         return str(self.controller.CreateVolume(request, timeout=60).volume.volume_id)
 

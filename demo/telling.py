@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.panel import Panel
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+
+from rokcsi.cli.page import Page
+
+PICTURE_WIDTH = 104
 
 
 class StoryBroken(Exception):
@@ -20,9 +27,14 @@ class StoryBroken(Exception):
 
 @dataclass
 class Teller:
-    """Writes the demo to a console and remembers how long each part took and which claims held."""
+    """Writes the demo to a console and remembers how long each part took and which claims held.
+
+    `picture` is a file that gets the parts with a number in `pictured` as a drawing.
+    """
 
     console: Console
+    picture: Path | None = None
+    pictured: range = range(3, 8)
     times: list[tuple[str, float]] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     begin: float = field(default_factory=time.monotonic)
@@ -30,26 +42,46 @@ class Teller:
     @contextmanager
     def part(self, title: str, why: str) -> Iterator[None]:
         """Announce a part, let it happen, say how long it took."""
+        number = len(self.times) + 1
+        if number == self.pictured.start and self.picture:
+            self.console.export_text(clear=True)  # what came before is not in the picture
         self.console.print()
-        self.console.rule(Text.assemble((f" {len(self.times) + 1}  ", "dim"), (title, "bold cyan"), " "), align="left")
+        self.console.rule(Text.assemble((f" {number}  ", "dim"), (title, "bold cyan"), " "), align="left")
         self.console.print(why, style="italic", highlight=False)
         start = time.monotonic()
         yield
         seconds = time.monotonic() - start
         self.times.append((title, seconds))
         self.console.print(f"[dim]this part took {lasting(seconds)}[/]", highlight=False)
+        if number == self.pictured.stop - 1 and self.picture:
+            self.console.save_svg(str(self.picture), title="make demo", unique_id="demo")
 
     def say(self, text: str) -> None:
         """Write one line; rich's markup is understood."""
         self.console.print(text, highlight=False)
 
     def command(self, text: str) -> None:
-        """Show the command that does what the demo is doing."""
+        """Show the command that does what the demo does now."""
         self.console.print(Text.assemble(("  $ ", "dim"), (text, "green")), soft_wrap=True)
 
     def show(self, table: Table) -> None:
         """Show a table."""
         self.console.print(table)
+
+    def page(self, page: Page) -> None:
+        """Show a page of details, as `rokctl describe` does."""
+        with redirect_stdout(io.StringIO()) as text:
+            page.show()
+        for line in text.getvalue().splitlines():
+            self.console.print(Text("    " + line, style="dim"), no_wrap=True, overflow="ellipsis")
+
+    def difference(self, text: str) -> None:
+        """Show what was changed in a file."""
+        self.console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
+
+    def quote(self, text: str) -> None:
+        """Show what a program said."""
+        self.console.print(Panel(Text(text), border_style="red", expand=False))
 
     def claim(self, text: str, *, holds: bool, otherwise: str = "") -> None:
         """Say what is so, after making sure; raise StoryBroken."""
@@ -67,9 +99,9 @@ class Teller:
             table.add_row(title, lasting(seconds))
         table.add_section()
         table.add_row("all", lasting(time.monotonic() - self.begin), style="bold")
-        self.console.print(
-            Panel(table, title=f"{len(self.claims)} claims checked, all hold", border_style="green", expand=False)
-        )
+        title = f"{len(self.claims)} claims checked, all hold"
+        self.console.print()
+        self.console.print(Panel(table, title=title, border_style="green", expand=False))
 
 
 def a_table(*columns: str, title: str | None = None) -> Table:

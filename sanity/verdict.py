@@ -29,6 +29,8 @@ def read_outcome(report: Path) -> Outcome:
         if not case.get("name", "").startswith(_CASE):
             continue
         name = case.get("name", "").removeprefix(_CASE)
+        if case.get("status") == "pending":
+            continue  # its authors have switched it off
         by_status.setdefault(case.get("status", "unknown"), set()).add(name)
         failures += [f"{name}: {(found.get('message') or '').strip()}" for found in case.iter("failure")]
     passed, skipped = by_status.pop("passed", set()), by_status.pop("skipped", set())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -38,8 +39,9 @@ def driver(rokcsi: Path, folder: Path, log: Path) -> Iterator[str]:
     pool = folder / "pool"
     pool.mkdir()
     command = [str(rokcsi), "serve", "all", "--endpoint", endpoint, "--pool", f"loopfile:{pool}", "--node-id", "sanity"]
+    environment = {**os.environ, "ROKCSI_RECORDS": str(folder / "records")}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         try:
             _wait_until_it_serves(process, log)
             yield endpoint

@@ -11,8 +11,8 @@ from rokcsi.cli.words import instant, pairs, seconds, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod, PodVolume
 from rokcsi.model.history import Bucket, FileObject, Member, Notebook, Reason, Task, Version
 from rokcsi.model.origin import Origin
-from rokcsi.model.runs import Attempt, ClonedVolume, Run, Step
-from rokcsi.sdk import RunStep
+from rokcsi.model.runs import ClonedVolume, Run, Step
+from rokcsi.pipeline.describe import AttemptDescription, CheckpointLink, MountedVolume, StepDescription
 from rokcsi.wiring.local import LocalPool
 
 _MEMBERS = (
@@ -30,6 +30,13 @@ _MOUNTS = (
     Column[PodVolume]("MOUNTED AT", lambda volume: volume.mount_path),
     Column[PodVolume]("CLAIM", lambda volume: volume.claim),
     Column[PodVolume]("READ-ONLY", lambda volume: yes(volume.readonly)),
+)
+_STEP_MOUNTS = (
+    Column[MountedVolume]("VOLUME", lambda mounted: mounted.mount.name),
+    Column[MountedVolume]("MOUNTED AT", lambda mounted: mounted.mount.mount_path),
+    Column[MountedVolume]("CLAIM", lambda mounted: mounted.mount.claim),
+    Column[MountedVolume]("CLONED AS", lambda mounted: mounted.cloned_as or "-"),
+    Column[MountedVolume]("READ-ONLY", lambda mounted: yes(mounted.mount.readonly)),
 )
 _CLONES = (
     Column[ClonedVolume]("NAME", lambda clone: clone.name),
@@ -132,19 +139,22 @@ def run_page(run: Run) -> Page:
     return page
 
 
-def step_page(row: RunStep) -> Page:
+def step_page(description: StepDescription) -> Page:
     """Give the page of a step: each attempt with what was mounted where, its checkpoints and the end of its log."""
+    step = description.step
     page = Page()
-    page.line("Step", row.step.name)
-    page.line("Run", row.run)
-    page.line("Status", f"{row.step.status}{': ' + row.step.message if row.step.message else ''}")
-    page.line("Needs", ", ".join(row.step.needs) or "-")
-    for attempt in row.step.attempts:
+    page.line("Step", step.name)
+    page.line("Run", description.run.id)
+    page.line("Pipeline", description.run.pipeline)
+    page.line("Status", f"{step.status}{': ' + step.message if step.message else ''}")
+    page.line("Needs", ", ".join(step.needs) or "-")
+    for attempt in description.attempts:
         _attempt(page, attempt)
     return page
 
 
-def _attempt(page: Page, attempt: Attempt) -> None:
+def _attempt(page: Page, described: AttemptDescription) -> None:
+    attempt = described.attempt
     page.line(f"Attempt {attempt.number}", f"{attempt.status}{': ' + attempt.message if attempt.message else ''}")
     page.line("  Pod", attempt.pod)
     page.line("  Command", " ".join(attempt.command) or "-")
@@ -153,12 +163,18 @@ def _attempt(page: Page, attempt: Attempt) -> None:
     page.line("  Exit status", status_of_exit(attempt.exit_status))
     page.line("  Started at", instant(attempt.started_at))
     page.line("  Took", seconds(attempt.seconds))
-    page.line("  Before", attempt.before or "-")
-    page.line("  After", attempt.after or "-")
+    page.line("  Before", _link(described.before))
+    page.line("  After", _link(described.after))
     page.line("  Log", attempt.log or "-")
-    page.table("  Mounts", attempt.mounts, _MOUNTS)
+    page.table("  Mounts", described.mounts, _STEP_MOUNTS)
     if attempt.log_tail:
         page.text("  End of the log", attempt.log_tail)
+
+
+def _link(link: CheckpointLink | None) -> str:
+    if link is None:
+        return "-"
+    return f"{link.id}\n{link.url}" if link.version is not None else f"{link.id} (deleted since)"
 
 
 def task_page(task: Task) -> Page:

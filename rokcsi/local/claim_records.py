@@ -12,7 +12,6 @@ from rokcsi.model.cluster import Claim, ClaimSnapshot, Cut, NewClaim
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
-
 _NONE = Bytes(0)
 
 

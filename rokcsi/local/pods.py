@@ -243,7 +243,7 @@ class Pods:
             exit_status=None if end is None else end.status,
             started_at=record.started_at,
             finished_at=None if end is None else end.at,
-            log=places.log if spec.command else None,
+            log=places.log if places.log.exists() else None,
         )
 
 

@@ -66,8 +66,8 @@ class Mounter(Protocol):
     def grow(self, device: Path, target: Path, filesystem: str) -> None:
         """Grow a mounted file system to its device; raise NotSupported where it cannot while mounted."""
 
-    def grow_unmounted(self, device: Path, filesystem: str) -> None:
-        """Grow a file system that is not mounted to its device, where its kind can.
+    def grow_unmounted(self, device: Path, filesystem: str) -> bool:
+        """Grow a file system that is not mounted to its device, where its kind can; tell whether `grow` is still to be asked.
 
         Nothing happens where only `grow` can, where it is large enough, or where it is mounted after all.
         """

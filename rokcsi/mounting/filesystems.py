@@ -60,15 +60,21 @@ class FilesystemTools:
             raise StillInUse(f"{device} holds {found}; no file system is ever made over something")
         self._runner.run((*maker, "--", str(device)), timeout_seconds=_MAKE_SECONDS)
 
-    def grow(self, device: Path, filesystem: str) -> None:
-        """Grow an ext4 that is too small and not mounted; raise VolumeDamaged where e2fsck will not have it."""
-        if filesystem != "ext4" or not ext4_too_small(device) or in_use(device):
-            return
+    def grow(self, device: Path, filesystem: str) -> bool:
+        """Grow an ext4 that is too small; tell whether it still is, being mounted.
+
+        Raises VolumeDamaged where e2fsck will not have it.
+        """
+        if filesystem != "ext4" or not ext4_too_small(device):
+            return False
+        if in_use(device):
+            return True
         try:
             self._runner.run(("e2fsck", "-fp", str(device)), timeout_seconds=_CHECK_SECONDS, accepted_statuses=(0, 1))
         except ToolFailed as failure:
             raise VolumeDamaged(f"the file system cannot be grown before it is repaired: {failure}") from failure
         self._runner.run(("resize2fs", str(device)), timeout_seconds=_CHECK_SECONDS)
+        return False
 
     def check(self, device: Path, filesystem: str) -> None:
         """Check a file system, repairing nothing; raise VolumeDamaged, StillInUse, NotSupported."""
@@ -106,11 +112,12 @@ class FilesystemTools:
 
 def ext4_too_small(device: Path) -> bool:
     """Tell whether an ext4 could reach further on its device; False for anything that is no ext4."""
-    with device.open("rb", buffering=0) as opened:
-        superblock = read_ext4(opened.fileno())
-        if superblock is None:
-            return False
-        return superblock.blocks_possible(os.lseek(opened.fileno(), 0, os.SEEK_END)) > superblock.blocks
+    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        superblock = read_ext4(fd)
+        return superblock is not None and superblock.blocks_possible(os.lseek(fd, 0, os.SEEK_END)) > superblock.blocks
+    finally:
+        os.close(fd)
 
 
 def in_use(device: Path) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rokcsi.model.errors import StillInUse, SystemCallFailed, VolumeNotFound
+from rokcsi.model.errors import InvalidRequest, StillInUse, SystemCallFailed, VolumeNotFound
 from rokcsi.model.mounter import Mount
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.sizes import Bytes
@@ -85,19 +85,13 @@ class LinuxMounter:
     def mount(self, device: Path, target: Path, filesystem: str, *, readonly: bool, options: tuple[str, ...]) -> None:
         """Mount a device; raise InvalidRequest for an option that is not allowed or a target that cannot be one."""
         read = read_options(options, filesystem)
-        if self.shows(target, device):
-            return
         flags = read.point_flags | read.whole_flags | (MS_RDONLY if readonly else 0)
-        with self._roots.folder(target) as fd, _explained(f"cannot mount {device} ({filesystem}) at {target}"):
-            try:
-                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, ",".join(read.text))
-            except PermissionError:
-                # A crash can have left a loop device that refuses writing, whatever is below it now.
-                self.release_device(device)
-                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, ",".join(read.text))
-        number = _device_number(device)
-        if number is not None:
-            self._table.add(number, target)
+        try:
+            self._mount(device, target, filesystem, flags, ",".join(read.text))
+        except (InvalidRequest, SystemCallFailed):
+            # The kernel refuses to mount a device twice at one place, as do we to hide what a folder holds.
+            if not self.shows(target, device):
+                raise
 
     def bind(self, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
         """Show a mounted folder at a second path; of the options only those of a mount point count.
@@ -151,9 +145,9 @@ class LinuxMounter:
                 raise StillInUse(f"nothing is mounted at {target} that could be grown; stage the volume again")
             growth.grow_mounted(device, f"/proc/self/fd/{fd}", filesystem)
 
-    def grow_unmounted(self, device: Path, filesystem: str) -> None:
-        """Grow an ext4 that is not mounted; XFS grows when it is."""
-        self._tools.grow(device, filesystem)
+    def grow_unmounted(self, device: Path, filesystem: str) -> bool:
+        """Grow an ext4 that is not mounted; tell whether it is still too small, or an XFS, which grows when it is mounted."""
+        return filesystem == "xfs" or self._tools.grow(device, filesystem)
 
     def needs_growth(self, device: Path, filesystem: str) -> bool:
         """Tell whether the file system is smaller than its device allows, from its superblock."""
@@ -176,6 +170,18 @@ class LinuxMounter:
         """The size of a block device."""
         with _explained(f"cannot read the size of {device}"):
             return device_size(device)
+
+    def _mount(self, device: Path, target: Path, filesystem: str, flags: int, text: str) -> None:
+        with self._roots.folder(target) as fd, _explained(f"cannot mount {device} ({filesystem}) at {target}"):
+            try:
+                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, text)
+            except PermissionError:
+                # A crash can have left a loop device that refuses writing, whatever is below it now.
+                self.release_device(device)
+                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, text)
+        number = _device_number(device)
+        if number is not None:
+            self._table.add(number, target)
 
     def _restrict(self, target: Path, wanted: int) -> None:
         with self._roots.opened(target) as fd, _explained(f"cannot restrict the mount at {target}"):

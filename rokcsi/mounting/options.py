@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 
 from rokcsi.model.errors import InvalidRequest
@@ -80,10 +80,14 @@ def read_options(options: Iterable[str], filesystem: str) -> MountOptions:
 
     Raises InvalidRequest for one that is not allowed, or that this file system does not have.
     """
+    return _read(tuple(options), filesystem)
+
+
+@lru_cache(maxsize=256)
+def _read(options: tuple[str, ...], filesystem: str) -> MountOptions:
     _refuse_unknown(filesystem)
-    single = _allowed(options)
     point, whole, text = MountOptions().point_flags, 0, dict.fromkeys(_ALWAYS[filesystem])
-    for option in single:
+    for option in _allowed(options):
         if option in _POINT_FLAGS:
             point |= _POINT_FLAGS[option]
         elif option in _WHOLE_FLAGS:

@@ -108,7 +108,7 @@ def of_opened_notebook(
         message=words.message or (commit.message if commit else ""),
         author=words.author,
         parent=earlier[-1].id if earlier else notebook.restored_from,
-        completed_steps=restored.completed_steps if restored else (),
+        completed_steps=restored.completed_steps if restored and run in {None, restored.reason.run} else (),
     )
     return take(world, new, listener)
 

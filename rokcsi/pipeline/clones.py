@@ -27,6 +27,7 @@ def clone_volumes(
     The volumes of an earlier leg of the run stay until the caller removes them.
     """
     before = frozenset(volume.claim for volume in run.volumes)
+    _undo(world, run, before)  # what an interrupted resume may have left would be taken for ours
     with undone_on_failure(lambda: _undo(world, run, before)):
         mounts = mounted_members(origin.members, definition)
         if mounts[0].readonly:

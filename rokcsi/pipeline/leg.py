@@ -40,7 +40,7 @@ class Serialized:
 class Leg:
     """Runs the steps that `completed` leaves over, on the run's volumes."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a leg is made of
+    def __init__(  # noqa: PLR0917 - what a leg is made of
         self,
         world: World,
         run: Run,
@@ -75,6 +75,10 @@ class Leg:
             self._save(step, status, "succeeded in an earlier leg" if reused and self._run.leg > 1 else "")
             if reused:
                 self._listener.hear(StepSkipped(self._run.id, step.name, reused=True, why="it had succeeded before"))
+        for dropped in self._run.steps:
+            if dropped.name not in self._definition.needs:
+                gone = dataclasses.replace(dropped, status=StepStatus.SKIPPED, message="no longer in the pipeline file")
+                self._world.catalog.runs.save_step(self._run.id, gone)
 
     def _run_steps(self, pool: ThreadPoolExecutor, progress: Progress) -> None:
         steps = {step.name: step for step in self._definition.steps}
@@ -131,7 +135,8 @@ class Leg:
 
     def _ended(self) -> Run:
         run = self._world.catalog.runs.get(self._run.id)
-        bad = [step for step in run.steps if step.status is not StepStatus.SUCCEEDED]
+        asked = [step for step in run.steps if step.name in self._definition.needs]
+        bad = [step for step in asked if step.status is not StepStatus.SUCCEEDED]
         failed = [step for step in bad if step.status is StepStatus.FAILED]
         message = "; ".join(f"step {step.name!r}: {step.message}" for step in failed)
         status = RunStatus.FAILED if bad else RunStatus.SUCCEEDED

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rokcsi.model.errors import InvalidRequest, RecordNotFound, StillInUse
 from rokcsi.model.history import ReasonKind, TaskKind, Version
@@ -41,12 +40,13 @@ class ResumeFrom:
     step: str | None = None
 
 
-class _State(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _State:
     origin: Version
     completed: tuple[str, ...]
 
 
-def resume(  # noqa: PLR0913, PLR0917 - the verb's own words
+def resume(
     world: World,
     run_id: str,
     where: ResumeFrom | None = None,
@@ -82,9 +82,9 @@ def resume(  # noqa: PLR0913, PLR0917 - the verb's own words
             state = _state(world, before, where, definition, options, listener)
             run = clone_volumes(world, run, state.origin, definition, progress, listener)
             world.catalog.runs.save(run)
+        with recorded_end(world, run):
             stop_pods(world, run)
             remove_claims(world, run, keep=frozenset(volume.claim for volume in run.volumes))
-        with recorded_end(world, run):
             leg = Leg(world, run, definition, state.origin, state.completed, options.parallelism, listener)
             return conclude(world, leg.go(progress), progress, listener)
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,70 +31,70 @@ NAME_MAX = 255
 _OPENAT2 = 437  # the same number on every architecture that Linux has
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
-_RESOLVE_BENEATH = 0x08
-_PRINTABLE_FROM = 0x20
-_DELETE = 0x7F
-_HOW = struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
+_AT_FDCWD = -100
+_SURELY_SHORT = NAME_MAX // 4  # a letter has at most four bytes
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HOW = struct.pack("=3Q", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Root:
-    """A folder beneath which targets may lie: as it was given, and with its own symbolic links resolved."""
+    """A folder beneath which targets may lie: as it was given, and as it really is. Both end with a slash."""
 
-    given: Path
-    real: Path
+    given: str
+    real: str
 
 
 class TargetRoots:
     """The folders beneath which targets may lie; without any, every absolute path may be a target.
 
-    A root itself may be a symbolic link: it is resolved once, here. Paths given out are real paths.
+    A root itself may be a symbolic link: it is resolved once, here. Paths given out are real
+    paths. Inside, paths are plain text: all this is on the way to every pod, and a `Path`
+    costs more than the system call it is for.
     """
 
     def __init__(self, roots: Sequence[Path] = ()) -> None:
         relative = [str(root) for root in roots if not root.is_absolute()]
         if relative:
             raise InvalidRequest(f"a target root must be an absolute path: {', '.join(relative)}")
-        self._roots = tuple(_Root(root, Path(os.path.realpath(root))) for root in roots or (Path("/"),))
+        self._roots = tuple(
+            _Root(_slashed(str(root)), _slashed(os.path.realpath(root))) for root in roots or (Path("/"),)
+        )
 
     def checked(self, path: Path | str) -> Path:
         """Give the real path of a target; raise InvalidRequest where its text alone makes it impossible."""
-        text = str(path)
-        _refuse_bad_text(text)
-        found = self._beneath(Path(text))
+        _refuse_bad_text(str(path))
+        found = self._real(Path(path))
         if found is None:
-            roots = ", ".join(str(root.given) for root in self._roots)
-            raise InvalidRequest(f"the path {text!r} is not beneath a target root ({roots}); see --target-root")
-        return found[0].real / found[1]
+            roots = ", ".join(root.given for root in self._roots)
+            raise InvalidRequest(f"the path {str(path)!r} is not beneath a target root ({roots}); see --target-root")
+        return found
 
     def known_as(self, path: Path | str) -> Path:
         """Give the real path of a target if it can be one, else the path as it is: for looking it up, not for use."""
-        found = self._beneath(Path(path))
-        return Path(path) if found is None else found[0].real / found[1]
+        return self._real(Path(path)) or Path(path)
 
     @contextmanager
     def opened(self, path: Path) -> Iterator[int | None]:
         """Open what is at a checked path (O_PATH), None when there is nothing; raise InvalidRequest for a symbolic link."""
-        root, below = self._split(path)
-        try:
-            fd = _open_beneath(root, below)
-        except (FileNotFoundError, NotADirectoryError):
-            yield None
-            return
-        except OSError as failure:
-            raise _refused(path, failure) from failure
+        fd = self._open(str(path))
         try:
             yield fd
         finally:
-            os.close(fd)
+            if fd is not None:
+                os.close(fd)
 
     @contextmanager
     def parent(self, path: Path) -> Iterator[int | None]:
         """Open the folder that holds a checked path, None when it is missing; raise InvalidRequest for a symbolic link."""
-        with self.opened(path.parent) as fd:
+        fd = self._open(_parent(str(path)))
+        try:
             yield fd
+        finally:
+            if fd is not None:
+                os.close(fd)
 
     @contextmanager
     def folder(self, path: Path) -> Iterator[int]:
@@ -101,23 +102,25 @@ class TargetRoots:
 
         Raises InvalidRequest where it holds something, or is not a folder: a mount would hide that.
         """
-        with self._made_parent(path) as parent:
-            made = _make_folder(parent, path)
-        with self._there(path) as fd:
+        fd, made = self._open_made(str(path), _make_folder)
+        try:
             if not made:
                 _refuse_full(fd, path)
             yield fd
+        finally:
+            os.close(fd)
 
     @contextmanager
     def file(self, path: Path) -> Iterator[int]:
         """Open an empty file at a checked path, made when it is missing; raise InvalidRequest for anything else there."""
-        with self._made_parent(path) as parent:
-            _make_file(parent, path)
-        with self._there(path) as fd:
+        fd, _ = self._open_made(str(path), _make_file)
+        try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_size:
                 raise InvalidRequest(f"the target {str(path)!r} is not an empty file; remove what is there")
             yield fd
+        finally:
+            os.close(fd)
 
     def remove(self, path: Path) -> None:
         """Remove the empty folder or empty file at a checked path, never what it holds; nothing happens when it is gone.
@@ -128,99 +131,115 @@ class TargetRoots:
             if parent is not None:
                 _remove(parent, path)
 
-    def _beneath(self, path: Path) -> tuple[_Root, Path] | None:
+    def _real(self, path: Path) -> Path | None:
+        text = str(path)
         for root in self._roots:
-            for prefix in (root.given, root.real):
-                if path.is_relative_to(prefix) and path != prefix:
-                    return root, path.relative_to(prefix)
+            if text.startswith(root.real) and text != root.real:
+                return path
+            if text.startswith(root.given) and text != root.given:
+                return Path(root.real + text[len(root.given) :])
         return None
 
-    def _split(self, path: Path) -> tuple[Path, Path]:
-        for root in self._roots:
-            if path.is_relative_to(root.real):
-                return root.real, path.relative_to(root.real)
-        raise InvalidRequest(f"the path {str(path)!r} is not beneath a target root; see --target-root")
+    def _open(self, path: str) -> int | None:
+        if not any(path.startswith(root.real) or path + "/" == root.real for root in self._roots):
+            raise InvalidRequest(f"the path {path!r} is not beneath a target root; see --target-root")
+        try:
+            return _opened(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as failure:
+            raise _refused(path, failure) from failure
 
-    @contextmanager
-    def _there(self, path: Path) -> Iterator[int]:
-        with self.opened(path) as fd:
-            if fd is None:
-                raise SystemCallFailed(f"{path} vanished while it was being made ready; try again")
-            yield fd
+    def _open_made(self, path: str, make: Callable[[int, str], bool]) -> tuple[int, bool]:
+        """Open what is at a path, made when it is missing, with the folders above it; tell whether it was made."""
+        above = self._open(_parent(path))
+        if above is None:
+            above, _ = self._open_made(_parent(path), _make_folder)
+        try:
+            made = make(above, path)
+        finally:
+            os.close(above)
+        fd = self._open(path)
+        if fd is None:
+            raise SystemCallFailed(f"{path} vanished while it was being made ready; try again")
+        return fd, made
 
-    @contextmanager
-    def _made_parent(self, path: Path) -> Iterator[int]:
-        with self.parent(path) as fd:
-            if fd is not None:
-                yield fd
-                return
-        with self._made_parent(path.parent) as above:
-            _make_folder(above, path.parent)
-        with self._there(path.parent) as fd:
-            yield fd
+
+def _slashed(path: str) -> str:
+    return path if path.endswith("/") else path + "/"
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _refuse_bad_text(text: str) -> None:
     problem = None
     if not text.startswith("/"):
         problem = "must be absolute"
-    elif any(ord(letter) < _PRINTABLE_FROM or ord(letter) == _DELETE for letter in text):
+    elif _CONTROL.search(text):
         problem = "must not contain NUL, newline or other control characters"
-    elif ".." in text.split("/"):
+    elif "/../" in text + "/":
         problem = "must not contain '..'"
-    elif len(os.fsencode(text)) >= PATH_MAX or any(len(os.fsencode(part)) > NAME_MAX for part in text.split("/")):
+    elif len(text) > _SURELY_SHORT and _is_too_long(os.fsencode(text)):
         problem = f"is too long: {PATH_MAX - 1} bytes at most, {NAME_MAX} in each component"
     if problem is not None:
         raise InvalidRequest(f"the path {text[:256]!r} {problem}")
 
 
-def _open_beneath(root: Path, below: Path) -> int:
-    root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return _openat2(root_fd, os.fsencode(below))
-    except OSError as failure:
-        if failure.errno not in {errno.ENOSYS, errno.EPERM}:
-            raise
-        return walk_beneath(root_fd, below)
-    finally:
-        os.close(root_fd)
+def _is_too_long(text: bytes) -> bool:
+    return len(text) >= PATH_MAX or any(len(part) > NAME_MAX for part in text.split(b"/"))
 
 
-def _openat2(folder: int, below: bytes) -> int:
-    fd: int = _libc.syscall(_OPENAT2, folder, below, _HOW, len(_HOW))
+def _openat2(path: str) -> int:
+    """Open a path that goes through no symbolic link; without '..' in it, it cannot leave the root it begins with."""
+    fd: int = _libc.syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), _HOW, len(_HOW))
     if fd < 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), os.fsdecode(below))
+        raise OSError(code, os.strerror(code), path)
     return fd
 
 
-def walk_beneath(folder: int, below: Path) -> int:
-    """Open a path beneath an open folder one component at a time; raise OSError, ELOOP for a symbolic link."""
-    here = os.open(".", os.O_PATH | os.O_CLOEXEC, dir_fd=folder)
-    for part in below.parts:
+def _walk(path: str) -> int:
+    """Do the same one component at a time."""
+    here = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    for part in path.split("/"):
         try:
-            there = os.open(part, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            there = os.open(part or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
         finally:
             os.close(here)
         if stat.S_ISLNK(os.fstat(there).st_mode):
             os.close(there)
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(below))
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         here = there
     return here
 
 
-def _refused(path: Path, failure: OSError) -> Exception:
+def _opened(path: str) -> int:
+    try:
+        return _openat2(path)
+    except OSError as failure:
+        if failure.errno not in {errno.ENOSYS, errno.EPERM}:
+            raise
+        return _walk(path)
+
+
+def _refused(path: str, failure: OSError) -> Exception:
     if failure.errno in {errno.ELOOP, errno.EXDEV}:
         return InvalidRequest(
-            f"the path {str(path)!r} goes through a symbolic link, which is refused beneath a target root; "
+            f"the path {path!r} goes through a symbolic link, which is refused beneath a target root; "
             "name the real path, or make the link's place a target root of its own (--target-root)"
         )
     return SystemCallFailed(f"cannot open {path}: {failure.strerror}")
 
 
-def _make_folder(parent: int, path: Path) -> bool:
+def _make_folder(parent: int, path: str) -> bool:
     try:
-        os.mkdir(path.name, 0o750, dir_fd=parent)
+        os.mkdir(_name(path), 0o750, dir_fd=parent)
     except FileExistsError:
         return False
     except OSError as failure:
@@ -228,18 +247,19 @@ def _make_folder(parent: int, path: Path) -> bool:
     return True
 
 
-def _make_file(parent: int, path: Path) -> None:
+def _make_file(parent: int, path: str) -> bool:
     try:
-        os.close(os.open(path.name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=parent))
+        os.close(os.open(_name(path), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=parent))
     except FileExistsError:
-        return
+        return False
     except OSError as failure:
         raise _not_made(path, failure) from failure
+    return True
 
 
-def _not_made(path: Path, failure: OSError) -> Exception:
+def _not_made(path: str, failure: OSError) -> Exception:
     if isinstance(failure, NotADirectoryError):
-        return InvalidRequest(f"the target {str(path)!r} lies below a file, {str(path.parent)!r}; remove that file")
+        return InvalidRequest(f"the target {path!r} lies below a file, {_parent(path)!r}; remove that file")
     return SystemCallFailed(f"cannot make {path}: {failure.strerror}")
 
 

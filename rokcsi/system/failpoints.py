@@ -58,15 +58,22 @@ def failpoint(name: str) -> None:
 
 
 @contextmanager
-def failing(name: str, error: BaseException, *, visit: int = 1) -> Iterator[None]:
-    """Let the `visit`-th visit of a failpoint raise `error`, in this process and for this block only: for tests."""
+def visiting(name: str, deed: Callable[[], None], *, visit: int = 1) -> Iterator[None]:
+    """Let the `visit`-th visit of a failpoint do a deed, in this process and for this block only: for tests."""
     global _armed  # noqa: PLW0603 - one switch for the process, as the environment variable is
-
-    def fail() -> None:
-        raise error
-
-    before, _armed = _armed, _Armed(name, visit, fail)
+    before, _armed = _armed, _Armed(name, visit, deed)
     try:
         yield
     finally:
         _armed = before
+
+
+@contextmanager
+def failing(name: str, error: BaseException, *, visit: int = 1) -> Iterator[None]:
+    """Let the `visit`-th visit of a failpoint raise `error`, in this process and for this block only: for tests."""
+
+    def fail() -> None:
+        raise error
+
+    with visiting(name, fail, visit=visit):
+        yield

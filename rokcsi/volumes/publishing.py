@@ -40,9 +40,9 @@ class Publishing:
             access = suited_to_staged(staged, request.access)
             wanted = Published(identity, path, access, staged.device, staging, request.readonly, request.pod)
             if not self._is_published(wanted):
-                self._refuse_path(wanted)
+                shown = self._is_shown(wanted)
                 self._refuse_second_target(wanted)
-                self._publish(wanted)
+                self._publish(wanted, shown=shown)
 
     def unpublish(self, handle: str, target: Path) -> None:
         """Unmount and remove the path; nothing happens when that is done already. Raises VolumeNotFound, StillInUse."""
@@ -80,16 +80,18 @@ class Publishing:
                 return False
         return True
 
-    def _refuse_path(self, wanted: Published) -> None:
+    def _is_shown(self, wanted: Published) -> bool:
+        """Tell whether the path shows the volume, as asked for, although there is no record of it; refuse anything else."""
         path, records = wanted.path, self._node.records
         if path == wanted.staging or records.above(path) is not None:
             raise InvalidRequest(f"the target {path} lies inside a volume that is mounted here; choose another")
         found = self._node.mounter.mounted(path)
         if found is None:
-            return
+            return False
         ours = self._node.mounter.shows(path, wanted.device) and not records.others_at(wanted.volume, path)
         if not ours or found.readonly != (_is_readonly(wanted) and not wanted.access.block):
             raise TargetDiffers(f"something else ({found.filesystem}) is mounted at {path}; unmount it first")
+        return True
 
     def _refuse_second_target(self, wanted: Published) -> None:
         for other in self._node.published_elsewhere(wanted.volume, wanted.path):
@@ -101,11 +103,12 @@ class Publishing:
                 now = "read-only" if _is_readonly(other) else "writable"
                 raise StillInUse(f"the raw device is {now} at {other.path}; it cannot be both at one time")
 
-    def _publish(self, wanted: Published) -> None:
+    def _publish(self, wanted: Published, *, shown: bool) -> None:
         self._node.records.add(wanted)
         try:
             failpoint("node.publish.recorded")
-            self._show(wanted)
+            if wanted.access.block or not shown:
+                self._show(wanted)
             failpoint("node.publish.bound")
         except BaseException:
             with suppress(RokcsiError):
@@ -119,7 +122,7 @@ class Publishing:
             if self._node.pool.attach(wanted.volume) != wanted.device:
                 raise NotStaged(f"the volume {wanted.volume} is no longer attached as {wanted.device}; stage it again")
             mounter.bind_device(wanted.device, wanted.path, readonly=readonly)
-        elif mounter.mounted(wanted.path) is None:
+        else:
             mounter.bind(wanted.staging, wanted.path, readonly=readonly, options=wanted.access.options)
 
     def _hide(self, record: Published) -> None:

@@ -12,9 +12,10 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rokcsi.model.errors import SystemCallFailed
 from rokcsi.model.ids import VolumeId
@@ -50,6 +51,9 @@ class Published:
 
 
 Record = Staged | Published
+_ACCESS_FIELDS = tuple(field.name for field in fields_of(Access))
+_Outer = TypeVar("_Outer")
+_Inner = TypeVar("_Inner")
 
 
 class NodeRecords:
@@ -58,8 +62,8 @@ class NodeRecords:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._by_path: dict[Path, dict[VolumeId, Record]] = {}
-        self._by_volume: dict[VolumeId, dict[Path, Record]] = {}
+        self._by_path: dict[str, dict[VolumeId, Record]] = {}
+        self._by_volume: dict[VolumeId, dict[str, Record]] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = [(file, _read(file)) for file in folder.iterdir()]
@@ -79,33 +83,29 @@ class NodeRecords:
 
     def add(self, record: Record) -> None:
         """Write a record in place of the one of this volume at this path; raise SystemCallFailed."""
-        name = _name(record.volume, record.path)
-        fresh = self._folder / f".{name}"
+        name = _name(record)
+        fresh = f"{self._folder}/.{name}"
         try:
             fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, _written(record))
+                os.write(fd, json.dumps(_fields(record)).encode())
             finally:
                 os.close(fd)
-            fresh.rename(self._folder / name)
+            os.rename(fresh, f"{self._folder}/{name}")  # noqa: PTH104 - on the way to every pod, where a Path is slow
         except OSError as failure:
             raise SystemCallFailed(f"cannot write a record in {self._folder}: {failure.strerror}") from failure
         self._remember(record)
 
     def remove(self, record: Record) -> None:
         """Forget a record; nothing happens when it is forgotten already."""
-        (self._folder / _name(record.volume, record.path)).unlink(missing_ok=True)
+        (self._folder / _name(record)).unlink(missing_ok=True)
         with self._lock:
-            self._by_path.get(record.path, {}).pop(record.volume, None)
-            if not self._by_path.get(record.path):
-                self._by_path.pop(record.path, None)
-            self._by_volume.get(record.volume, {}).pop(record.path, None)
-            if not self._by_volume.get(record.volume):
-                self._by_volume.pop(record.volume, None)
+            _drop(self._by_path, str(record.path), record.volume)
+            _drop(self._by_volume, record.volume, str(record.path))
 
     def at(self, volume: VolumeId, path: Path) -> Record | None:
         """Give what is recorded of a volume at a path."""
-        return self._by_volume.get(volume, {}).get(path)
+        return self._by_volume.get(volume, {}).get(str(path))
 
     def staged_at(self, volume: VolumeId, path: Path) -> Staged | None:
         """Give the record of a volume staged at a path."""
@@ -128,14 +128,16 @@ class NodeRecords:
     def others_at(self, volume: VolumeId, path: Path) -> list[Record]:
         """Give the records of other volumes at a path."""
         with self._lock:
-            return [record for owner, record in self._by_path.get(path, {}).items() if owner != volume]
+            return [record for owner, record in self._by_path.get(str(path), {}).items() if owner != volume]
 
     def above(self, path: Path) -> Record | None:
         """Give a record at a folder that holds this path, if there is one: the path lies inside a volume."""
+        folder, _, _ = str(path).rpartition("/")
         with self._lock:
-            for folder in path.parents:
+            while folder:
                 for record in self._by_path.get(folder, {}).values():
                     return record
+                folder, _, _ = folder.rpartition("/")
         return None
 
     def _of(self, volume: VolumeId) -> list[Record]:
@@ -144,17 +146,34 @@ class NodeRecords:
 
     def _remember(self, record: Record) -> None:
         with self._lock:
-            self._by_path.setdefault(record.path, {})[record.volume] = record
-            self._by_volume.setdefault(record.volume, {})[record.path] = record
+            self._by_path.setdefault(str(record.path), {})[record.volume] = record
+            self._by_volume.setdefault(record.volume, {})[str(record.path)] = record
 
 
-def _name(volume: VolumeId, path: Path) -> str:
-    return hashlib.sha256(f"{volume}\0{path}".encode(errors="surrogateescape")).hexdigest()[:32]
+def _drop(index: dict[_Outer, dict[_Inner, Record]], outer: _Outer, inner: _Inner) -> None:
+    found = index.get(outer)
+    if found is not None:
+        found.pop(inner, None)
+        if not found:
+            del index[outer]
 
 
-def _written(record: Record) -> bytes:
-    fields = asdict(record) | {"kind": type(record).__name__}
-    return json.dumps(fields, default=str).encode()
+def _name(record: Record) -> str:
+    return hashlib.sha256(f"{record.volume}\0{record.path}".encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    access = {field: getattr(record.access, field) for field in _ACCESS_FIELDS}
+    fields: dict[str, Any] = {
+        "kind": type(record).__name__,
+        "volume": record.volume,
+        "path": str(record.path),
+        "access": access,
+    }
+    fields["device"] = str(record.device)
+    if isinstance(record, Published):
+        fields |= {"staging": str(record.staging), "readonly": record.readonly, "pod": record.pod}
+    return fields
 
 
 def _read(file: Path) -> Record | None:

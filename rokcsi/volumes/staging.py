@@ -112,7 +112,7 @@ class Staging:
         mounter, filesystem = self._node.mounter, access.filesystem or ""
         if not volume.formatted and volume.source is None:
             self._format(volume.id, device, filesystem)
-        mounter.grow_unmounted(device, filesystem)
+        may_be_small = mounter.grow_unmounted(device, filesystem)
         try:
             mounter.mount(device, path, filesystem, readonly=False, options=access.options)
         except Damaged as failure:
@@ -123,8 +123,9 @@ class Staging:
                 f"the volume {volume.id} cannot be mounted as {filesystem}: it holds {found or 'no known file system'}; "
                 "no file system is ever made over a volume's contents"
             ) from failure
-        with suppress(NotSupported):
-            mounter.grow(device, path, filesystem)
+        if may_be_small:
+            with suppress(NotSupported):
+                mounter.grow(device, path, filesystem)
 
     def _make_writable(self, id: VolumeId, device: Path) -> None:
         """End what a driver killed before its last unpublish left: a device that refuses writing, for nobody's sake."""

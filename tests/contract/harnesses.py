@@ -10,7 +10,7 @@ from rokcsi.model.ids import VolumeId
 from rokcsi.model.pool import Pool
 from rokcsi.pools.memory import MemoryPool
 from tests.contract.harness import PoolHarness
-from tests.contract.loopfile import loopfile_image, loopfile_on_xfs
+from tests.contract.loopfile_harness import loopfile
 
 
 class MemoryHarness:
@@ -63,7 +63,8 @@ def memory(folder: Path) -> Iterator[PoolHarness]:
 
 HARNESSES: Mapping[str, Callable[[Path], AbstractContextManager[PoolHarness]]] = {
     "memory": memory,
-    "loopfile-on-xfs": loopfile_on_xfs,
-    "loopfile-image": loopfile_image,
+    "loopfile": loopfile(None),
+    "loopfile-on-xfs": loopfile("xfs"),
+    "loopfile-on-btrfs": loopfile("btrfs"),
 }
-NEED_ROOT = frozenset({"loopfile-on-xfs", "loopfile-image"})
+NEED_ROOT = frozenset(HARNESSES) - {"memory"}

@@ -1,9 +1,9 @@
-"""The loop-file pool in the contract suite: in its own image (as on ext4), and straight on btrfs."""
+"""The loop-file pool under the contract: in its own image (as on ext4), and straight on XFS and btrfs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,10 @@ from rokcsi.model.pool import Pool
 from rokcsi.pools.loopfile import LoopFilePool
 from rokcsi.system import failpoints
 from tests.contract.harness import PoolHarness
-from tests.fakes.loop_file_pools import LoopFilePools, loop_file_pools
+from tests.fakes.loop_file_pools import LoopFilePools
+
+_PLACES_OF_FAILURE = ("loopfile.cut.copied", "loopfile.cut.named")
+_PARTS = frozenset({"pool.json", "pool.xfs", "mnt", "volumes", "snapshots", "templates"})
 
 
 class LoopFileHarness:
@@ -21,37 +24,42 @@ class LoopFileHarness:
 
     def __init__(self, pools: LoopFilePools) -> None:
         self._pools = pools
+        self._serving: LoopFilePool | None = None
 
     def open(self) -> Pool:
         """Begin with an empty folder."""
-        return self._pools.open()
+        self._serving = self._pools.open()
+        return self._serving
 
     def reopen(self, pool: Pool) -> Pool:
         """Let go of the lock only, as a killed process does."""
-        return self._pools.reopen(_loop_file(pool))
+        self._serving = self._pools.reopen(_loop_file(pool))
+        return self._serving
 
     @contextmanager
     def in_use(self, pool: Pool, id: VolumeId) -> Iterator[None]:
-        """Hold the block device open."""
-        fd = os.open(pool.attach(id), os.O_RDWR)
+        """Claim the block device, as the kernel does for a mount."""
+        fd = os.open(pool.attach(id), os.O_RDONLY | os.O_EXCL)
         try:
             yield
         finally:
             os.close(fd)
 
-    def failing_cut(self, pool: Pool, member: int) -> AbstractContextManager[None]:
-        """Fail once this member has its name."""
-        return failpoints.failing("loopfile.cut.named", Damaged("as the test wants it"), visit=member + 1)
+    def failing_cuts(self, pool: Pool, member: int) -> Sequence[AbstractContextManager[None]]:
+        """Fail once this member has its bytes, and once it has its name."""
+        error = Damaged("as the test wants it")
+        return [failpoints.failing(place, error, visit=member + 1) for place in _PLACES_OF_FAILURE]
 
     def strays(self, pool: Pool) -> list[str]:
-        """Name unknown files, and loops over deleted ones."""
+        """Name unknown files, and loops over deleted ones; a test may leave the devices of its volumes attached."""
         found = [leftover for leftover in _loop_file(pool).leftovers() if "is attached" not in leftover.why]
-        expected = {"pool.json", "pool.xfs", "mnt", "volumes", "snapshots", "templates"}
-        others = [entry.name for entry in self._pools.place.iterdir() if entry.name not in expected]
+        others = [entry.name for entry in self._pools.place.iterdir() if entry.name not in _PARTS]
         return [str(leftover.where) for leftover in found] + others
 
     def close(self) -> None:
         """Let go of everything."""
+        if self._serving is not None:
+            self._serving._folder.release()
         self._pools.close()
 
 
@@ -60,15 +68,15 @@ def _loop_file(pool: Pool) -> LoopFilePool:
     return pool
 
 
-@contextmanager
-def loopfile(folder: Path) -> Iterator[PoolHarness]:
-    """Give a pool on whatever the folder is on; without reflinks there, in its image."""
-    with loop_file_pools(folder) as pools:
-        yield LoopFileHarness(pools)
+def loopfile(host: str | None) -> Callable[[Path], AbstractContextManager[PoolHarness]]:
+    """Give pools on a file system of this kind; None is whatever the folder is on, with an image where that has no reflinks."""
 
+    @contextmanager
+    def harness_in(folder: Path) -> Iterator[PoolHarness]:
+        harness = LoopFileHarness(LoopFilePools(folder, host))
+        try:
+            yield harness
+        finally:
+            harness.close()
 
-@contextmanager
-def loopfile_on_btrfs(folder: Path) -> Iterator[PoolHarness]:
-    """Give a pool straight in a folder of a btrfs."""
-    with loop_file_pools(folder, host="btrfs") as pools:
-        yield LoopFileHarness(pools)
+    return harness_in

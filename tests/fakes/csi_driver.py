@@ -59,6 +59,7 @@ class CsiDriver:
     node: MemoryNodeVolumes
     calls: RememberedCalls
     socket: Path
+    server: Server
     channel: grpc.Channel
 
     def call(self, method: str, request: Any, timeout: float = TIMEOUT_SECONDS) -> Any:
@@ -158,6 +159,6 @@ def csi_driver(
     server.start()
     try:
         with grpc.insecure_channel(server.endpoint) as channel:
-            yield CsiDriver(pool, provisioner, node, calls, socket, channel)
+            yield CsiDriver(pool, provisioner, node, calls, socket, server, channel)
     finally:
         server.stop(grace_seconds=5)

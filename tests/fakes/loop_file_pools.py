@@ -57,7 +57,7 @@ class LoopFilePools:
     def close(self) -> None:
         """Leave nothing behind."""
         points = [entry.point for entry in read_mountinfo() if entry.point.is_relative_to(self.folder)]
-        inside = [point for point in points if point.name != "mnt" and point.name != "host"]
+        inside = [point for point in points if point.name not in {"mnt", "host"}]
         for point in [*reversed(inside), *(point for point in reversed(points) if point not in inside)]:
             thaw_all([point])
             with suppress(OSError):

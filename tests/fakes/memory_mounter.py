@@ -118,11 +118,12 @@ class MemoryMounter:
         assert self.shows(target, device)
         self._write(device, filesystem, device.stat().st_size)
 
-    def grow_unmounted(self, device: Path, filesystem: str) -> None:
+    def grow_unmounted(self, device: Path, filesystem: str) -> bool:
         """Write the device's size into the line of text, for ext4."""
         self._did("grow_unmounted")
         if filesystem == "ext4" and self.needs_growth(device, filesystem):
             self._write(device, filesystem, device.stat().st_size)
+        return filesystem == "xfs"
 
     def needs_growth(self, device: Path, filesystem: str) -> bool:
         """Compare the line of text with the device."""

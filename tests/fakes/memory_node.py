@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,15 +14,20 @@ from rokcsi.model.sizes import Bytes, SizeRange
 
 @dataclass(slots=True)
 class MemoryNodeVolumes:
-    """Plays `NodeVolumes` over a provisioner; `asked` remembers every request."""
+    """Plays `NodeVolumes` over a provisioner.
+
+    `asked` remembers every request; `before_stage` may wait, look around or raise.
+    """
 
     provisioner: Provisioner
     staged: dict[str, StageRequest] = field(default_factory=dict)
     published: dict[Path, PublishRequest] = field(default_factory=dict)
     asked: list[object] = field(default_factory=list)
+    before_stage: Callable[[], object] = list
 
     def stage(self, request: StageRequest) -> None:
         self.asked.append(request)
+        self.before_stage()
         self.provisioner.volume(request.volume)
         if self.staged.setdefault(request.volume, request) != request:
             raise TargetDiffers(f"{request.volume} is staged in another way")

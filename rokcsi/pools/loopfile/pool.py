@@ -91,9 +91,8 @@ class LoopFilePool:
             store, host = os.statvfs(self._disk.root), os.statvfs(self._folder.path)
         used = (store.f_blocks - store.f_bfree) * store.f_frsize
         free = min(store.f_bavail * store.f_frsize, host.f_bavail * host.f_frsize)
-        promised = min(self._index.promised, used + free)
         return Capacity(
-            Bytes(used + free), Bytes(used), Bytes(promised), Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT)
+            Bytes(used + free), Bytes(used), Bytes(self._index.promised), Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT)
         )
 
     def volume(self, id: VolumeId) -> Volume:

@@ -27,6 +27,7 @@ from rokcsi.system.ioctls import clone_file
 from rokcsi.system.linking import give_name, unnamed_file
 
 ALLOCATION_UNIT = Bytes(1 << 20)
+LARGEST = Bytes(1 << 50)
 _BOUNDARIES = ("filled", "described", "named", "flushed")
 
 declare(*(f"loopfile.{operation}.{boundary}" for operation in ("create", "clone") for boundary in _BOUNDARIES))
@@ -46,7 +47,7 @@ class VolumeFiles:
     def create(self, new: NewVolume) -> Volume:
         """Make an empty volume, its file system on it; raise VolumeExists, SizeOutOfRange, NotSupported, PoolFull."""
         self._refuse_taken(new)
-        _refuse_uneven(new.size)
+        _refuse_impossible(new.size)
         volume = _volume(new, formatted=new.filesystem is not None)
         if new.filesystem is None:
             return self._made(volume, "create", lambda fd: os.ftruncate(fd, new.size))
@@ -61,7 +62,7 @@ class VolumeFiles:
             raise SourceTooLarge(
                 f"the snapshot is {source.size}, the volume asked for {new.size}; ask for {source.size}"
             )
-        _refuse_uneven(new.size)
+        _refuse_impossible(new.size)
         volume = _volume(new, formatted=source.formatted)
         with on_disk("open the snapshot"), opened(self._disk.snapshot(id)) as snapshot:
 
@@ -77,7 +78,7 @@ class VolumeFiles:
         volume = self._index.volume(id)
         if size < volume.size:
             raise SizeOutOfRange(f"the volume has {volume.size} and never shrinks to {size}")
-        _refuse_uneven(size)
+        _refuse_impossible(size)
         grown = dataclasses.replace(volume, size=size)
         with on_disk(f"grow a volume to {size}"), opened(self._disk.volume(id), os.O_RDWR) as fd:
             os.ftruncate(fd, size)
@@ -151,6 +152,8 @@ def _volume(new: NewVolume, *, formatted: bool) -> Volume:
     )
 
 
-def _refuse_uneven(size: Bytes) -> None:
+def _refuse_impossible(size: Bytes) -> None:
+    if size > LARGEST:
+        raise SizeOutOfRange(f"this pool makes no volume larger than {LARGEST}; ask for less than {size}")
     if size == 0 or size % ALLOCATION_UNIT:
         raise SizeOutOfRange(f"a volume's size is a multiple of {ALLOCATION_UNIT} here, not {int(size)} bytes")

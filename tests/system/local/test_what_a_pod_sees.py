@@ -59,14 +59,16 @@ def test_its_environment_is_what_was_given(ready: LocalCluster) -> None:
 
 def test_it_sees_no_other_process_and_no_other_volume(world: LocalWorld, ready: LocalCluster) -> None:
     ready.start_pod(pod("other", claims=("data",)))
-    _, log = run(ready, f"ls /proc | grep -c '^[0-9]'; mount | grep -c {world.folder}; ls {world.home} | wc -l")
+    _, log = run(ready, f"ls /proc | grep -c '^[0-9]'; mount | grep -c {world.home}/; ls {world.home} | wc -l")
     processes, mounts, files = log.split()
     assert int(processes) < 8
     assert (mounts, files) == ("0", "0")
 
 
 def test_its_devices_are_the_harmless_ones(ready: LocalCluster) -> None:
-    ended, log = run(ready, "ls /dev | tr '\\n' ' '; echo x > /dev/null; head -c 4 /dev/urandom | wc -c; ls /dev/loop0 2>&1")
+    ended, log = run(
+        ready, "ls /dev | tr '\\n' ' '; echo x > /dev/null; head -c 4 /dev/urandom | wc -c; ls /dev/loop0 2>&1"
+    )
     assert log.startswith("fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 4\n")
     assert ended.exit_status != 0
 
@@ -79,7 +81,9 @@ def test_a_read_only_volume_refuses_writing(ready: LocalCluster) -> None:
 
 def test_a_mount_path_inside_another_volume_works(ready: LocalCluster) -> None:
     volumes = (PodVolume("inner", "data", "/w/a/inner"), PodVolume("outer", "work", "/w/a"))
-    ready.start_pod(NewPod("step", volumes, ("sh", "-c", "echo 1 > /w/a/x; echo 2 > /w/a/inner/x; cat /w/a/x /w/a/inner/x")))
+    ready.start_pod(
+        NewPod("step", volumes, ("sh", "-c", "echo 1 > /w/a/x; echo 2 > /w/a/inner/x; cat /w/a/x /w/a/inner/x"))
+    )
     ended = ready.wait_pod("step")
     assert ended.log is not None
     assert ended.log.read_text() == "1\n2\n"

@@ -32,7 +32,9 @@ def test_a_claim_is_a_volume_of_the_driver(world: LocalWorld, cluster: LocalClus
     assert cluster.claims() == [made]
 
 
-def test_the_driver_is_told_the_claims_name_as_external_provisioner_does(world: LocalWorld, cluster: LocalCluster) -> None:
+def test_the_driver_is_told_the_claims_name_as_external_provisioner_does(
+    world: LocalWorld, cluster: LocalCluster
+) -> None:
     made = cluster.create_claim(claim("work"))
     request = world.driver.volumes[made.volume]
     assert request.parameters["csi.storage.k8s.io/pvc/name"] == "work"
@@ -72,7 +74,9 @@ def test_a_busy_driver_is_asked_again(world: LocalWorld, cluster: LocalCluster) 
     assert world.driver.methods() == ["CreateVolume"] * 3
 
 
-def test_a_claim_whose_driver_stays_busy_can_be_deleted_and_leaks_nothing(world: LocalWorld, cluster: LocalCluster) -> None:
+def test_a_claim_whose_driver_stays_busy_can_be_deleted_and_leaks_nothing(
+    world: LocalWorld, cluster: LocalCluster
+) -> None:
     world.driver.refuse("CreateVolume", grpc.StatusCode.ABORTED, times=50)
     with pytest.raises(Busy):
         cluster.create_claim(claim())
@@ -84,7 +88,9 @@ def test_a_claim_whose_driver_stays_busy_can_be_deleted_and_leaks_nothing(world:
     assert world.paths_left() == []
 
 
-def test_a_driver_that_is_away_is_named_with_the_command_that_starts_it(world: LocalWorld, cluster: LocalCluster) -> None:
+def test_a_driver_that_is_away_is_named_with_the_command_that_starts_it(
+    world: LocalWorld, cluster: LocalCluster
+) -> None:
     world.driver.refuse("CreateVolume", grpc.StatusCode.UNAVAILABLE, times=50)
     with pytest.raises(DriverAway, match=r"start it with: rokcsi serve all --endpoint unix:///.*csi\.sock"):
         cluster.create_claim(claim())

@@ -9,7 +9,15 @@ import pytest
 from rokcsi.local.cluster import LocalCluster
 from rokcsi.local.csi_client import CsiClient
 from rokcsi.model.cluster import NewPod, PodPhase, PodVolume
-from rokcsi.model.errors import InvalidRequest, RecordExists, RecordNotFound, StillInUse, SystemCallFailed, Unavailable, VolumeNotFound
+from rokcsi.model.errors import (
+    InvalidRequest,
+    RecordExists,
+    RecordNotFound,
+    StillInUse,
+    SystemCallFailed,
+    Unavailable,
+    VolumeNotFound,
+)
 from tests.fakes.local_cluster import LocalWorld, claim, pod
 
 
@@ -68,7 +76,11 @@ def test_a_command_gets_its_environment_and_sane_defaults_and_nothing_of_the_cal
 
 
 def test_inner_mount_paths_come_after_outer_ones(world: LocalWorld, ready: LocalCluster) -> None:
-    volumes = (PodVolume("b", "data", "/work/a/b"), PodVolume("a", "work", "/work/a"), PodVolume("c", "data", "/work-x"))
+    volumes = (
+        PodVolume("b", "data", "/work/a/b"),
+        PodVolume("a", "work", "/work/a"),
+        PodVolume("c", "data", "/work-x"),
+    )
     ready.start_pod(NewPod("train", volumes, ("true",)))
     assert world.sandbox is not None
     assert [bind.target for bind in world.sandbox.plans[0].binds] == ["/work/a", "/work/a/b", "/work-x"]

@@ -28,8 +28,8 @@ def roots(root: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     return TargetRoots([root])
 
 
-def _not_there(folder: int, below: bytes) -> int:
-    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), f"{folder} {below!r}")
+def _not_there(path: str) -> int:
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
 
 
 def test_a_folder_is_made_with_its_parents_and_used_again(roots: TargetRoots, root: Path) -> None:
