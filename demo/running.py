@@ -110,7 +110,7 @@ def open_state(stage: Stage, run: Run, before: Version) -> Notebook:
     tell = stage.teller
     why = "Same files, same environment, in a new notebook; nothing that exists is touched."
     with tell.part("The state before that step, opened side by side", why):
-        tell.command(f"rokctl restore {before.id[:8]} --name {REPAIR}")
+        tell.command(f"rokctl restore {before.id[:8]} --as {REPAIR}")
         with stage.painter() as painter:
             notebook = stage.session.restore(before, name=REPAIR, listener=painter)
         folders = stage.folders(notebook)

@@ -44,7 +44,7 @@ from rokcsi.pipeline.world import World
 from rokcsi.wiring.answers import Answers, RunStep, named, reference, run_id
 from rokcsi.wiring.local import LocalPool, LocalWorld, open_local
 
-__all__ = ["RunStep", "Session", "connect", "volume"]
+__all__ = ["PARALLELISM", "NewNotebookVolume", "RunStep", "Session", "connect", "volume"]
 
 PARALLELISM = RunOptions().parallelism
 MOUNT_FOLDER = "/mnt"  # where a volume is seen when nothing else is said: /mnt/NAME
@@ -76,7 +76,7 @@ class Session(Answers):
     @classmethod
     def of(cls, local: LocalWorld) -> Session:
         """Give a session over an opened local set-up."""
-        return cls(local.world, prepare=local.start_driver, close=local.close, pools=lambda: (local.pool(),))
+        return cls(local.world, prepare=local.prepare, close=local.close, pools=lambda: (local.pool(),))
 
     def __enter__(self) -> Self:
         return self

@@ -33,12 +33,13 @@ def workplace() -> Iterator[Path]:
 
 
 @contextmanager
-def driver(rokcsi: Path, folder: Path, log: Path) -> Iterator[str]:
-    """Serve a fresh pool in the folder; give the endpoint once the driver says that it serves."""
+def driver(rokcsi: Path, folder: Path, log: Path, *arguments: str) -> Iterator[str]:
+    """Serve a fresh pool in the folder, with more arguments; give the endpoint once the driver says that it serves."""
     endpoint = f"unix://{folder}/run/csi.sock"
     pool = folder / "pool"
     pool.mkdir()
     command = [str(rokcsi), "serve", "all", "--endpoint", endpoint, "--pool", f"loopfile:{pool}", "--node-id", "sanity"]
+    command += arguments
     environment = {**os.environ, "ROKCSI_RECORDS": str(folder / "records")}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)

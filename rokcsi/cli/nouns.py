@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rokcsi.cli import columns, pages
 from rokcsi.cli.formats import Column
 from rokcsi.cli.page import Page
-from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.errors import InvalidRequest, NotFound
 from rokcsi.sdk import Session
 
 
@@ -22,9 +22,16 @@ class Scope:
     run: str | None = None
 
 
+def _itself(_session: Session, thing: Any) -> Any:
+    return thing
+
+
 @dataclass(frozen=True)
 class Noun:
-    """One kind of thing. `name_of` gives what commands call a thing by; things that cannot be deleted have no `delete`."""
+    """One kind of thing. `name_of` gives what commands call a thing by; `details` what `describe -o json` prints of it.
+
+    Things that cannot be deleted by themselves have no `delete`.
+    """
 
     name: str
     plural: str
@@ -33,14 +40,24 @@ class Noun:
     listed: Callable[[Session, Scope], Sequence[Any]]
     found: Callable[[Session, str], Any]
     name_of: Callable[[Any], str]
-    page: Callable[[Session, Any], Page] | None = None
+    page: Callable[[Session, Any], Page]
     delete: Callable[[Session, Any], None] | None = None
-    scoped_by: tuple[str, ...] = field(default=())
+    scoped_by: tuple[str, ...] = ()
+    details: Callable[[Session, Any], Any] = _itself
 
     @property
     def names(self) -> tuple[str, ...]:
         """All words that name this kind."""
         return (self.name, self.plural, *self.short_names)
+
+    def found_or_none(self, session: Session, name: str, missing_is_fine: bool) -> Any:
+        """Give a thing; None when it is not there and that is fine."""
+        try:
+            return self.found(session, name)
+        except NotFound:
+            if missing_is_fine:
+                return None
+            raise
 
 
 NOUNS: tuple[Noun, ...] = (
@@ -125,6 +142,7 @@ NOUNS: tuple[Noun, ...] = (
         lambda session, row: pages.step_page(session.describe_step(row.run, row.step.name)),
         None,
         ("run",),
+        lambda session, row: session.describe_step(row.run, row.step.name),
     ),
     Noun(
         "claim",

@@ -15,7 +15,7 @@ from rokcsi.sdk import Session
 from rokcsi.wiring.exits import INTERRUPTED
 from rokcsi.wiring.local import open_local
 
-_FIRST = ("--home", "--namespace", "-n", "--config")
+_FIRST = ("--home", "--namespace", "-n")
 
 
 @dataclass(frozen=True, slots=True)

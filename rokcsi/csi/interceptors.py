@@ -22,7 +22,7 @@ from rokcsi.model.deadline import Deadline, deadline
 from rokcsi.model.errors import CallerGone, InvalidRequest
 from rokcsi.observe.logs import request as numbered_request
 
-_NO_DEADLINE_SECONDS = 10**8  # gRPC says "some centuries" where there is none
+_NO_DEADLINE_SECONDS = 10**7  # gRPC gives some years, or centuries, where there is none
 
 
 class CallLog(Protocol):

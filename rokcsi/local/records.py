@@ -31,10 +31,10 @@ class Shelf(Generic[R]):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, timeout_seconds: float = 300.0) -> Iterator[None]:
         """Keep other programs, and threads, away from this name for the length of the block; raise LockTimeout."""
         lock = self._locks / name
-        with locked_file(lock):
+        with locked_file(lock, timeout_seconds=timeout_seconds):
             try:
                 yield
             finally:
@@ -44,7 +44,7 @@ class Shelf(Generic[R]):
     def is_quiet(self, name: str) -> bool:
         """Tell whether nobody is at work on this name now."""
         try:
-            with locked_file(self._locks / name, timeout_seconds=0.0):
+            with self.lock(name, timeout_seconds=0.0):
                 return True
         except LockTimeout:
             return False

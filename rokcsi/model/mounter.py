@@ -48,8 +48,8 @@ class Mounter(Protocol):
     def mount(self, device: Path, target: Path, filesystem: str, *, readonly: bool, options: tuple[str, ...]) -> None:
         """Mount a device; `target` is made when missing."""
 
-    def bind(self, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
-        """Show a mounted folder at a second path; `target` is made when missing."""
+    def bind(self, device: Path, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
+        """Show a mounted device's folder at a second path, made when missing; raise NotStaged when `source` shows something else."""
 
     def bind_device(self, device: Path, target: Path, *, readonly: bool) -> None:
         """Show a block device at a path, which is made as an empty file when missing.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rokcsi.model.errors import InvalidRequest, StillInUse, SystemCallFailed, VolumeNotFound
+from rokcsi.model.errors import InvalidRequest, NotStaged, StillInUse, SystemCallFailed, VolumeNotFound
 from rokcsi.model.mounter import Mount
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.sizes import Bytes
@@ -64,15 +64,7 @@ class LinuxMounter:
     def shows(self, target: Path, device: Path) -> bool:
         """Tell whether this device, or the file system on it, is what is seen at this path."""
         with self._roots.opened(target) as fd:
-            if fd is None:
-                return False
-            there = _place(fd, target)
-        if there.mount_root is False:
-            return False
-        number = _device_number(device)
-        if number is None or number not in {there.device, there.special}:
-            return False
-        return there.mount_root is True or self._table.entry(target) is not None
+            return fd is not None and self._is_shown(_place(fd, target), target, device)
 
     def found_filesystem(self, device: Path) -> str | None:
         """Which content is on a device; None when it is blank."""
@@ -93,17 +85,15 @@ class LinuxMounter:
             if not self.shows(target, device):
                 raise
 
-    def bind(self, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
-        """Show a mounted folder at a second path; of the options only those of a mount point count.
+    def bind(self, device: Path, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
+        """Show a mounted device's folder at a second path; of the options only those of a mount point count.
 
-        Raises StillInUse where nothing is mounted at `source`: its empty folder must not pass for the volume.
+        Raises NotStaged where `source` does not show the device: an empty folder must not pass for the volume.
         """
         wanted = point_flags(options) | (MS_RDONLY if readonly else 0)
         with self._roots.opened(source) as shown:
-            if shown is None or _place(shown, source).mount_root is False:
-                raise StillInUse(
-                    f"nothing is mounted at {source} that could be shown at {target}; stage the volume again"
-                )
+            if shown is None or not self._is_shown(_place(shown, source), source, device):
+                raise NotStaged(f"{device} is no longer mounted at {source}; stage the volume again")
             with self._roots.folder(target) as fd, _explained(f"cannot show {source} at {target}"):
                 mounts.bind(f"/proc/self/fd/{shown}", f"/proc/self/fd/{fd}")
         if wanted:
@@ -170,6 +160,11 @@ class LinuxMounter:
         """The size of a block device."""
         with _explained(f"cannot read the size of {device}"):
             return device_size(device)
+
+    def _is_shown(self, there: Place, target: Path, device: Path) -> bool:
+        if there.mount_root is False or _device_number(device) not in {there.device, there.special}:
+            return False
+        return there.mount_root is True or self._table.entry(target) is not None
 
     def _mount(self, device: Path, target: Path, filesystem: str, flags: int, text: str) -> None:
         with self._roots.folder(target) as fd, _explained(f"cannot mount {device} ({filesystem}) at {target}"):

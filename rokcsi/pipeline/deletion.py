@@ -101,10 +101,11 @@ def stop_pods(world: World, run: Run) -> None:
 
 
 def remove_claims(world: World, run: Run, *, keep: frozenset[str] = frozenset()) -> None:
-    """Remove the run's volumes, found by their label, so that one forgotten by a crash goes too."""
-    for claim in world.cluster.claims():
-        if claim.labels.get(RUN_LABEL) == run.id and claim.name not in keep:
-            world.cluster.delete_claim(claim.name)
+    """Remove the run's volumes: those that its record names, and those that carry its label."""
+    labelled = {claim.name for claim in world.cluster.claims() if claim.labels.get(RUN_LABEL) == run.id}
+    for name in sorted({volume.claim for volume in run.volumes} | labelled):
+        if name not in keep:
+            world.cluster.delete_claim(name)
 
 
 def _cut_of(world: World, version: Version) -> str | None:

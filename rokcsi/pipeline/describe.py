@@ -70,9 +70,12 @@ def url_of(world: World, version: Version) -> str:
 
 def acknowledgement(world: World, run: Run, step: Step, attempt: Attempt) -> str:
     """Give the text, in Markdown, that a step's page carries: what was kept of it and how to open that."""
-    lines = [f"**rokcsi** kept the execution state of step `{step.name}` of run `{run.id}`, attempt {attempt.number}:", ""]
-    for word, id in (("before", attempt.before), ("after", attempt.after)):
-        link = _link(world, id)
+    lines = [
+        f"**rokcsi** kept the execution state of step `{step.name}` of run `{run.id}`, attempt {attempt.number}:",
+        "",
+    ]
+    for word, kept in (("before", attempt.before), ("after", attempt.after)):
+        link = _link(world, kept)
         if link is not None and link.version is not None:
             lines.append(f"- just {word} it: [{link.id[:8]}]({link.url}) — open it with `rokctl restore {link.id[:8]}`")
         elif link is not None:

@@ -7,18 +7,21 @@ that was not finished is undone; a run is stopped and can be resumed; a deletion
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import RecordNotFound, RokcsiError
-from rokcsi.model.history import Notebook, NotebookState, Task, TaskKind, TaskStatus, VersionState
+from rokcsi.model.history import NotebookState, Task, TaskKind, TaskStatus, VersionState
 from rokcsi.model.runs import Run, RunStatus
 from rokcsi.pipeline.deletion import discard_run, discard_version, remove_claims, stop_pods
 from rokcsi.pipeline.leg import record_canceled
 from rokcsi.pipeline.notebook import dismantle
 from rokcsi.pipeline.world import World
 
+R = TypeVar("R")
 _INTERRUPTED = "interrupted: the process that was at it is gone"
 
 
@@ -35,28 +38,111 @@ class Reconciled:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    kind: str
+    name: str
+    end: Callable[[], str]
+
+
 def reconcile(world: World) -> list[Reconciled]:
     """End what was left behind; give what there was, an empty list almost always."""
-    return [done for step in (_tasks, _versions, _notebooks, _runs) for done in step(world)]
+    return [_reconciled(leftover) for find in (_tasks, _versions, _notebooks, _runs) for leftover in find(world)]
 
 
-def _tasks(world: World) -> Iterator[Reconciled]:
+def _reconciled(leftover: _Leftover) -> Reconciled:
+    try:
+        return Reconciled(leftover.kind, leftover.name, leftover.end())
+    except RecordNotFound:
+        return Reconciled(leftover.kind, leftover.name, "ended by another process")
+    except RokcsiError as error:
+        return Reconciled(leftover.kind, leftover.name, "left as it is", str(error))
+
+
+def _tasks(world: World) -> Iterator[_Leftover]:
     for task in world.catalog.tasks.list(status=TaskStatus.RUNNING):
         if not world.owner.lives(task.owner):
-            yield _ended(f"{task.kind} task", task.id, lambda task=task: _end_task(world, task))  # type: ignore[misc]  # bound at once
+            yield _Leftover(f"{task.kind} task", task.subject, partial(_end_task, world, task))
 
 
-def _versions(world: World) -> Iterator[Reconciled]:
+def _versions(world: World) -> Iterator[_Leftover]:
     for version in world.catalog.versions.list(VersionFilter(state=VersionState.DELETING)):
-        yield _ended("version", version.id, lambda version=version: _told("removed", discard_version, world, version))  # type: ignore[misc]  # bound at once
+        yield _Leftover("version", version.id, partial(_removed, discard_version, world, version))
 
 
-def _notebooks(world: World) -> Iterator[Reconciled]:
+def _notebooks(world: World) -> Iterator[_Leftover]:
     for notebook in world.catalog.notebooks.list():
         if notebook.state is NotebookState.DELETING:
-            yield _ended("notebook", notebook.name, lambda one=notebook: _told("removed", dismantle, world, one))  # type: ignore[misc]  # bound at once
+            yield _Leftover("notebook", notebook.name, partial(_removed, dismantle, world, notebook))
 
 
-def _runs(world: World) -> Iterator[Reconciled]:
+def _runs(world: World) -> Iterator[_Leftover]:
     for run in world.catalog.runs.list(status=RunStatus.DELETING):
-        yield _ended("run", run.id, lambda run=run: _told("removed", discard_run, world, run))  # type: ignore[misc]  # bound at once
+        yield _Leftover("run", run.id, partial(_removed, discard_run, world, run))
+
+
+def _removed(remove: Callable[[World, R], None], world: World, record: R) -> str:
+    remove(world, record)
+    return "removed"
+
+
+def _end_task(world: World, task: Task) -> str:
+    """End what the task was making, then the task itself."""
+    finished = _ENDS[task.kind](world, task)
+    status = TaskStatus.SUCCESS if finished else TaskStatus.ERROR
+    message = "done" if finished else _INTERRUPTED
+    progress = 100 if finished else task.progress
+    ended = dataclasses.replace(task, status=status, message=message, progress=progress, updated_at=world.now())
+    world.catalog.tasks.save(ended)
+    return (
+        "had been finished" if finished else "undone" if task.kind is not TaskKind.RUN else "stopped; it can be resumed"
+    )
+
+
+def _end_checkpoint(world: World, task: Task) -> bool:
+    """Remove a version that was not finished; tell whether it had been."""
+    try:
+        version = world.catalog.versions.get(task.subject)
+    except RecordNotFound:
+        return False
+    if version.state is not VersionState.READY:
+        discard_version(world, version)
+    return version.state is VersionState.READY
+
+
+def _end_notebook(world: World, task: Task) -> bool:
+    """Remove a notebook that was not finished; tell whether it had been."""
+    notebooks = {notebook.name: notebook for notebook in world.catalog.notebooks.list() if notebook.task == task.id}
+    notebook = notebooks.get(task.subject)
+    if notebook is None:
+        return False
+    if notebook.state is not NotebookState.READY:
+        dismantle(world, notebook)
+    return notebook.state is NotebookState.READY
+
+
+def _end_run(world: World, task: Task) -> bool:
+    """Stop a run; its volumes stay, as its checkpoints do, unless no step was begun."""
+    try:
+        run = world.catalog.runs.get(task.subject)
+    except RecordNotFound:
+        return False
+    if run.status is not RunStatus.RUNNING or run.task != task.id:
+        return run.status is RunStatus.SUCCEEDED and run.task == task.id
+    stop_pods(world, run)
+    remove_claims(world, run, keep=frozenset(volume.claim for volume in run.volumes))
+    record_canceled(world, run, _INTERRUPTED)
+    world.catalog.runs.save(_stopped(world, run))
+    return False
+
+
+def _stopped(world: World, run: Run) -> Run:
+    return dataclasses.replace(run, status=RunStatus.FAILED, message=_INTERRUPTED, finished_at=world.now())
+
+
+_ENDS: Mapping[TaskKind, Callable[[World, Task], bool]] = {
+    TaskKind.CHECKPOINT: _end_checkpoint,
+    TaskKind.CREATE_NOTEBOOK: _end_notebook,
+    TaskKind.RESTORE: _end_notebook,
+    TaskKind.RUN: _end_run,
+}

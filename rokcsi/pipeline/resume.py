@@ -81,10 +81,9 @@ def resume(
             listener.hear(RunStarted(run))
             state = _state(world, before, where, definition, options, listener)
             run = clone_volumes(world, run, state.origin, definition, progress, listener)
-            world.catalog.runs.save(run)
         with recorded_end(world, run):
             stop_pods(world, run)
-            remove_claims(world, run, keep=frozenset(volume.claim for volume in run.volumes))
+            remove_claims(world, before, keep=frozenset(volume.claim for volume in run.volumes))
             leg = Leg(world, run, definition, state.origin, state.completed, options.parallelism, listener)
             return conclude(world, leg.go(progress), progress, listener)
 

@@ -23,11 +23,13 @@ from rokcsi.pipeline.world import World
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
-    """What may go: beyond the newest `keep_versions` of each object, beyond the newest `keep_runs` of each
-    pipeline, and in both cases only what is older than `older_than`; None does not restrict, but a
-    rule needs at least one of the three. Without `keep_versions` (or `keep_runs`), `older_than`
-    alone decides of versions (or runs); without both of these, none of that kind goes.
-    """  # noqa: D205 - one sentence a condition
+    """What may go; at least one of the three is set.
+
+    Versions: beyond the newest `keep_versions` of each object. Runs: beyond the newest
+    `keep_runs` of each pipeline. Of these only what is older than `older_than`, where that
+    is set; set alone, it decides of both kinds. A kind whose number is None while the other's
+    is set stays whole.
+    """
 
     keep_versions: int | None = None
     keep_runs: int | None = None

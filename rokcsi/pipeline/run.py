@@ -64,7 +64,6 @@ def start(
         with recorded_end(world, run):
             origin = _checkpoint(world, source, run, options.words, progress, listener)
             run = clone_volumes(world, run, origin, definition, progress, listener)
-            world.catalog.runs.save(run)
             leg = Leg(world, run, definition, origin, (), options.parallelism, listener)
             return conclude(world, leg.go(progress), progress, listener)
 

@@ -66,7 +66,7 @@ class TargetRoots:
     def checked(self, path: Path | str) -> Path:
         """Give the real path of a target; raise InvalidRequest where its text alone makes it impossible."""
         _refuse_bad_text(str(path))
-        found = self._real(Path(path))
+        found = self._real(path if isinstance(path, Path) else Path(path))
         if found is None:
             roots = ", ".join(root.given for root in self._roots)
             raise InvalidRequest(f"the path {str(path)!r} is not beneath a target root ({roots}); see --target-root")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.ids import Handles, VolumeId
 from rokcsi.model.mounter import Mounter
 from rokcsi.model.pool import Pool
@@ -48,5 +49,10 @@ class NodeSide:
     def drop_what_is_over(self) -> None:
         """Forget the records whose mounts are gone; called at start, before anything is asked."""
         for record in self.records:
-            if not self.holds(record):
+            try:
+                over = not self.holds(record)
+            except InvalidRequest:
+                # The target roots are others than when it was made: nobody can ask for this path any more.
+                over = True
+            if over:
                 self.records.remove(record)

@@ -62,8 +62,6 @@ class Publishing:
         if record is None:
             self._node.pool.volume(id)
             raise NotStaged(f"the volume {id} is not staged at {staging}; call NodeStageVolume first")
-        if not self._node.holds(record):
-            raise NotStaged(f"the volume {id} is no longer mounted at {staging}; call NodeStageVolume again")
         return record
 
     def _is_published(self, wanted: Published) -> bool:
@@ -123,7 +121,7 @@ class Publishing:
                 raise NotStaged(f"the volume {wanted.volume} is no longer attached as {wanted.device}; stage it again")
             mounter.bind_device(wanted.device, wanted.path, readonly=readonly)
         else:
-            mounter.bind(wanted.staging, wanted.path, readonly=readonly, options=wanted.access.options)
+            mounter.bind(wanted.device, wanted.staging, wanted.path, readonly=readonly, options=wanted.access.options)
 
     def _hide(self, record: Published) -> None:
         self._node.mounter.unmount(record.path)

@@ -52,6 +52,7 @@ class Published:
 
 Record = Staged | Published
 _ACCESS_FIELDS = tuple(field.name for field in fields_of(Access))
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 _Outer = TypeVar("_Outer")
 _Inner = TypeVar("_Inner")
 
@@ -71,7 +72,6 @@ class NodeRecords:
             raise SystemCallFailed(f"cannot read the records in {folder}: {failure.strerror}") from failure
         for file, record in found:
             if record is None:
-                # Cut short by a crash before the mount it was to tell of.
                 file.unlink(missing_ok=True)
             else:
                 self._remember(record)
@@ -83,15 +83,13 @@ class NodeRecords:
 
     def add(self, record: Record) -> None:
         """Write a record in place of the one of this volume at this path; raise SystemCallFailed."""
-        name = _name(record)
-        fresh = f"{self._folder}/.{name}"
         try:
-            fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # Cut short by a crash, it is dropped at the next start: the mount it was to tell of was never made.
+            fd = os.open(f"{self._folder}/{_name(record)}", _WRITE, 0o600)
             try:
                 os.write(fd, json.dumps(_fields(record)).encode())
             finally:
                 os.close(fd)
-            os.rename(fresh, f"{self._folder}/{name}")  # noqa: PTH104 - on the way to every pod, where a Path is slow
         except OSError as failure:
             raise SystemCallFailed(f"cannot write a record in {self._folder}: {failure.strerror}") from failure
         self._remember(record)

@@ -51,9 +51,9 @@ class Answers:
         """Give the checkpoints that match, the oldest first."""
         return self._world.catalog.versions.list(VersionFilter(bucket, object, run))
 
-    def find(self, reference: str | Version) -> Version:
+    def find(self, which: str | Version) -> Version:
         """Give the checkpoint that an id, the first 6 digits of one, or a URL names; raise RecordNotFound."""
-        return find_version(self._world, reference(reference)).version
+        return find_version(self._world, reference(which)).version
 
     def url(self, version: str | Version) -> str:
         """Give the Rok URL of a checkpoint, which `restore` takes."""

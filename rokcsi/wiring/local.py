@@ -6,6 +6,7 @@ first needs it, and goes on afterwards.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from rokcsi.catalog.opening import open_catalog
 from rokcsi.config.reading import read_settings
 from rokcsi.config.settings import LocalSettings
 from rokcsi.local.cluster import LocalCluster
@@ -20,8 +22,12 @@ from rokcsi.local.csi_client import CsiClient
 from rokcsi.local.driver import ensure_running, socket_of
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.sizes import Bytes
+from rokcsi.pipeline.git_commits import GitCommits
+from rokcsi.pipeline.reconcile import reconcile
 from rokcsi.pipeline.world import World
+from rokcsi.system.command import HostRunner
 
+_log = logging.getLogger(__name__)
 _ANSWERS_WITHIN_SECONDS = 1.0
 
 
@@ -39,12 +45,12 @@ class LocalPool:
 
 @dataclass(frozen=True, slots=True)
 class LocalWorld:
-    """The world of one home folder; `start_driver` makes sure that its driver answers."""
+    """The world of one home folder; `prepare` makes it ready for work, once."""
 
     settings: LocalSettings
     world: World
     cluster: LocalCluster
-    start_driver: Callable[[], None]
+    prepare: Callable[[], None]
     close: Callable[[], None]
 
     def pool(self) -> LocalPool:
@@ -72,10 +78,22 @@ def opened(settings: LocalSettings) -> LocalWorld:
     parts.callback(catalog.close)
     world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()))
 
-    def start_driver() -> None:
-        ensure_running(settings.home)
+    return LocalWorld(settings, world, cluster, _Preparation(settings.home, world), parts.close)
 
-    return LocalWorld(settings, world, cluster, start_driver, parts.close)
+
+class _Preparation:
+    """Starts the driver where it does not run, and ends what a crash left half done; the second call does nothing."""
+
+    def __init__(self, home: Path, world: World) -> None:
+        self._home, self._world, self._done = home, world, False
+
+    def __call__(self) -> None:
+        if self._done:
+            return
+        ensure_running(self._home)
+        for ended in reconcile(self._world):
+            _log.warning("%s %s: %s", ended.kind, ended.name, ended.problem or ended.outcome)
+        self._done = True
 
 
 def _make(home: Path) -> None:

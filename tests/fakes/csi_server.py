@@ -195,9 +195,9 @@ class Node(services.NodeServicer):
     def __init__(self, driver: FakeDriver) -> None:
         self.driver = driver
 
-    def NodeStageVolume(
+    def NodeStageVolume(  # noqa: N802 - gRPC's name
         self, request: csi.NodeStageVolumeRequest, context: grpc.ServicerContext
-    ) -> csi.NodeStageVolumeResponse:  # noqa: N802 - gRPC's name
+    ) -> csi.NodeStageVolumeResponse:
         with self.driver.called("NodeStageVolume", request, context):
             if request.volume_id not in self.driver.volumes:
                 context.abort(grpc.StatusCode.NOT_FOUND, "no such volume")

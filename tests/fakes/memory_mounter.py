@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rokcsi.model.errors import NotSupported, StillInUse, SystemCallFailed, VolumeDamaged
+from rokcsi.model.errors import NotStaged, NotSupported, StillInUse, SystemCallFailed, VolumeDamaged
 from rokcsi.model.mounter import Mount
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.sizes import Bytes
@@ -75,9 +75,11 @@ class MemoryMounter:
             target.mkdir(parents=True, exist_ok=True)
             self._stacks.setdefault(target, []).append(_Mounted(device, filesystem, readonly, options))
 
-    def bind(self, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
+    def bind(self, device: Path, source: Path, target: Path, *, readonly: bool, options: tuple[str, ...] = ()) -> None:
         """Remember a bind."""
         self._did("bind")
+        if not self.shows(source, device):
+            raise NotStaged(f"{device} is not mounted at {source}; stage it again")
         shown = self._stacks[source][-1]
         target.mkdir(parents=True, exist_ok=True)
         self._stacks.setdefault(target, []).append(_Mounted(shown.device, shown.filesystem, readonly, options))

@@ -1,137 +1,100 @@
-"""Every command, name and link in the documentation exists: fenced blocks are parsed against the real programs."""
+"""The reference pages and the product say the same: no command, option, setting, metric or error without its line."""
 
 from __future__ import annotations
 
-import ast
-import importlib
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from prometheus_client import generate_latest
 
-HOUSE = Path(__file__).parents[2]
-PAGES = sorted(
-    [
-        *HOUSE.glob("*.md"),
-        *(HOUSE / "docs").rglob("*.md"),
-        *HOUSE.glob("*/README.md"),
-        *(HOUSE / "examples").rglob("*.md"),
+from rokcsi.cli.nouns import NOUNS
+from rokcsi.cli.rokcsi import app as rokcsi_app
+from rokcsi.cli.rokctl import app as rokctl_app
+from rokcsi.config.declared import Declared
+from rokcsi.csi.status import refusal
+from rokcsi.model import errors
+from rokcsi.observe.metrics import Metrics
+from rokcsi.observe.pool_metrics import PoolMetrics
+from rokcsi.pools.memory import MemoryPool
+from rokcsi.wiring.exits import exit_status
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+EVERYWHERE = {"--help", "--install-completion", "--show-completion"}
+
+
+def page(name: str) -> str:
+    return (REFERENCE / name).read_text(encoding="utf-8")
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Give every command that can be run, with its whole name."""
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from commands(child, f"{path} {name}")
+
+
+def all_commands() -> list[tuple[str, Any]]:
+    return [
+        *commands(typer.main.get_command(rokcsi_app), "rokcsi"),
+        *commands(typer.main.get_command(rokctl_app), "rokctl"),
     ]
-)
-OTHERS_PROGRAMS = {"cd", "cat", "git", "docker", "curl", "export", "ls", "python", "pip", "sudo", "go"}
-_BLOCK = re.compile(r"^[ \t]*```(\w+)\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
-_INDENTED = re.compile(r"^    ((?:rokctl|rokcsi|make) [^\n]*)$", re.MULTILINE)
-_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
-def _name(path: Path) -> str:
-    return str(path.relative_to(HOUSE))
+@pytest.mark.parametrize(("name", "command"), all_commands(), ids=[name for name, _ in all_commands()])
+def test_every_command_has_its_section_with_all_its_options(name: str, command: Any) -> None:
+    text = page(f"{name.split(maxsplit=1)[0]}.md")
+    sections = dict(re.findall(r"^## `([^`]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert name in sections
+    for parameter in command.params:
+        for option in getattr(parameter, "opts", []):
+            if option.startswith("-") and option not in EVERYWHERE:
+                assert f"`{option}`" in sections[name] or f"`{option} " in sections[name], f"{name}: {option}"
 
 
-def _blocks(language: str) -> Iterator[tuple[str, str]]:
-    for page in PAGES:
-        for found, text in _BLOCK.findall(page.read_text()):
-            if found == language:
-                yield _name(page), text
+def test_no_section_tells_of_a_command_that_is_not_there() -> None:
+    there = {name for name, _ in all_commands()}
+    for program in ("rokcsi", "rokctl"):
+        for title in re.findall(rf"^## `({program} [^`]+)`", page(f"{program}.md"), re.MULTILINE):
+            assert title in there
 
 
-def _commands() -> Iterator[tuple[str, str]]:
-    for page, text in _blocks("sh"):
-        for line in text.replace("\\\n", " ").splitlines():
-            if line.strip() and not line.strip().startswith("#"):
-                yield page, line.strip()
-    for path in PAGES:
-        for line in _INDENTED.findall(path.read_text()):
-            yield _name(path), line
+def test_every_command_says_in_its_help_what_it_does() -> None:
+    for name, command in all_commands():
+        assert command.help, name
 
 
-COMMANDS = sorted(set(_commands()))
+def test_every_kind_is_listed_with_all_its_names() -> None:
+    for noun in NOUNS:
+        row = next(line for line in page("rokctl.md").splitlines() if line.startswith(f"| `{noun.plural}`"))
+        for word in noun.names:
+            assert f"`{word}`" in row
 
 
-def _root(program: str) -> Any:
-    module = importlib.import_module(f"rokcsi.cli.{program}")
-    return typer.main.get_command(module.app)
+def test_every_setting_has_its_row_and_no_row_is_without_a_setting() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", page("settings.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(Declared.model_fields)
 
 
-def _parse(command: Any, name: str, words: list[str], parent: Any = None) -> None:
-    """Let the program's own parser read the words, without carrying anything out."""
-    context = command.make_context(name, list(words), parent=parent)
-    rest = [*context._protected_args, *context.args] if hasattr(command, "resolve_command") else []
-    if rest:
-        found, inner, more = command.resolve_command(context, rest)
-        assert inner is not None, f"{name} has no command {found}"
-        _parse(inner, found or "", more, context)
+def test_every_metric_has_its_row_and_no_row_is_without_a_metric(tmp_path: Path) -> None:
+    metrics = Metrics("0")
+    PoolMetrics(MemoryPool(tmp_path), metrics.registry)
+    there = set(re.findall(r"^# TYPE (rokcsi_\w+) ", generate_latest(metrics.registry).decode(), re.MULTILINE))
+    there = {name for name in there if not name.endswith("_created")}
+    assert set(re.findall(r"^\| `(rokcsi_\w+)` \|", page("metrics.md"), re.MULTILINE)) == there
 
 
-def _without_shell(line: str) -> list[str]:
-    """Take away what the shell would see: comments, variables before the command, pipes, redirections."""
-    words = shlex.split(line, comments=True)
-    while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
-        words.pop(0)
-    ends = [i for i, word in enumerate(words) if word in {"|", ">", ">>", "<", "&&", "&", ";"}]
-    return words[: ends[0]] if ends else words
+def families() -> list[type[errors.RokcsiError]]:
+    return list(errors.RokcsiError.__subclasses__())
 
 
-@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=[f"{page}: {line}" for page, line in COMMANDS])
-def test_a_command_in_the_documentation_is_one(page: str, line: str) -> None:
-    words = _without_shell(line)
-    program = Path(words[0]).name
-    if program == "make":
-        targets = re.findall(r"^([a-z0-9-]+):", (HOUSE / "Makefile").read_text(), re.MULTILINE)
-        assert not [word for word in words[1:] if "=" not in word and word not in targets]
-    elif program in {"rokctl", "rokcsi"}:
-        _parse(_root(program), program, words[1:])
-    else:
-        assert program in OTHERS_PROGRAMS, f"{page} shows {program}, which nobody checks"
-
-
-PYTHON = list(_blocks("python"))
-
-
-@pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])
-def test_python_in_the_documentation_names_what_is_there(page: str, text: str) -> None:
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rokcsi"):
-            module = importlib.import_module(node.module or "")
-            assert not [alias.name for alias in node.names if not hasattr(module, alias.name)], page
-    _check_methods(ast.parse(text))
-
-
-def _check_methods(tree: ast.AST) -> None:
-    """See that every `rok.method(keyword=…)` of the SDK exists, with those keywords."""
-    sdk = importlib.import_module("rokcsi.sdk")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("rokcsi.sdk."):
-            assert hasattr(sdk, ast.unparse(node.func).rpartition(".")[2])
-
-
-LINKS = [(_name(page), link) for page in PAGES for link in _LINK.findall(page.read_text())]
-
-
-@pytest.mark.parametrize(("page", "link"), LINKS, ids=[f"{page}: {link}" for page, link in LINKS])
-def test_a_link_leads_somewhere(page: str, link: str) -> None:
-    if not link.startswith(("http://", "https://", "#")):
-        assert ((HOUSE / page).parent / link.partition("#")[0]).exists()
-
-
-def test_every_page_is_in_the_index() -> None:
-    index = (HOUSE / "docs" / "index.md").read_text()
-    pages = [page.relative_to(HOUSE / "docs") for page in (HOUSE / "docs").rglob("*.md")]
-    missing = [
-        str(page)
-        for page in pages
-        if page.parts[0] != "decisions" and page.name != "index.md" and f"({page})" not in index
-    ]
-    assert not missing
-
-
-def test_every_metric_in_the_documentation_is_exported() -> None:
-    code = "".join(path.read_text() for path in (HOUSE / "rokcsi" / "observe").glob("*.py"))
-    ending = r"(?:_total|_bucket|_sum|_count)?$"
-    for page in PAGES:
-        for name in re.findall(r"`(rokcsi_(?!gw)[a-z_]+)", page.read_text()):
-            assert re.sub(ending, "", name) in code, f"{page.name} names the metric {name}"
+@pytest.mark.parametrize("family", families(), ids=[family.__name__ for family in families()])
+def test_every_family_of_errors_has_its_row_with_status_and_exit_status(family: type[errors.RokcsiError]) -> None:
+    row = next(line for line in page("errors.md").splitlines() if line.startswith(f"| `{family.__name__}`"))
+    assert f"`{refusal(family('x')).code.name}`" in row
+    assert row.endswith(f"| {exit_status(family('x'))} |")

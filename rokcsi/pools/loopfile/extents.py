@@ -14,8 +14,9 @@ import time
 from rokcsi.system.ioctls import clone_range, inode_extents, mapped_extents
 
 _FRAGMENTED = 256  # extents; below it, the whole cut takes about a millisecond
-_EXTENTS_AT_ONCE = 512  # the file's writers wait for this many, some 3 ms
-_PART_UNIT = 1 << 16
+_LARGEST_PART = 16 << 20
+_SMALLEST_PART = 256 << 10
+_HELD_UP_SECONDS = 0.004  # how long the file's writers may wait for one part
 _MOST_ROUNDS = 3
 _SHORT_SECONDS = 0.05
 
@@ -31,15 +32,23 @@ def count_extents(fd: int) -> int:
 
 def copy_ahead(target: int, source: int) -> None:
     """Share most blocks of a fragmented file that is being written with `target`, so that the cut has little left to do."""
-    extents = count_extents(source)
-    if extents <= _FRAGMENTED:
+    if count_extents(source) <= _FRAGMENTED:
         return
-    size = os.fstat(source).st_size
-    parts = -(-extents // _EXTENTS_AT_ONCE)
-    length = -(-size // parts // _PART_UNIT) * _PART_UNIT
     for _ in range(_MOST_ROUNDS):
         began = time.monotonic()
-        for start in range(0, size, length):
-            clone_range(target, source, start, min(length, size - start))
+        _copy_in_parts(target, source)
         if time.monotonic() - began < _SHORT_SECONDS:
             return
+
+
+def _copy_in_parts(target: int, source: int) -> None:
+    """Copy part by part, each so small that writers, who wait while one is copied, do not wait long."""
+    size, start, length = os.fstat(source).st_size, 0, _LARGEST_PART
+    while start < size:
+        began = time.monotonic()
+        clone_range(target, source, start, min(length, size - start))
+        start += length
+        if time.monotonic() - began > _HELD_UP_SECONDS:
+            length = max(length // 2, _SMALLEST_PART)
+        else:
+            length = min(length * 2, _LARGEST_PART)

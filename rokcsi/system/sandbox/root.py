@@ -57,7 +57,7 @@ def _copy_of_volume(source: str, *, readonly: bool) -> int:
         if readonly:
             make_readonly(tree)
     except OSError as error:
-        raise RootRefused(f"the volume at {source} cannot be shown to the pod: {_why(error)}") from error
+        raise RootRefused(f"the volume at {source} cannot be shown to the pod: {why(error)}") from error
     return tree
 
 
@@ -68,7 +68,7 @@ def _layered_root(scratch: str) -> str:
         os.mkdir(root)
         _layer("/", root, os.path.join(scratch, "writes"))
     except OSError as error:
-        raise RootRefused(f"no root for the pod: {_why(error)}") from error
+        raise RootRefused(f"no root for the pod: {why(error)}") from error
     return root
 
 
@@ -135,7 +135,7 @@ def _own_file_systems(terminals: int) -> None:
         mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755")
         _fill_dev(terminals)
     except OSError as error:
-        raise RootRefused(f"no {error.filename2 or error.filename} for the pod: {_why(error)}") from error
+        raise RootRefused(f"no {error.filename2 or error.filename} for the pod: {why(error)}") from error
 
 
 def _fill_dev(terminals: int) -> None:
@@ -162,12 +162,13 @@ def _show(tree: int, target: str) -> None:
         os.makedirs(target, exist_ok=True)
         attach_mount(tree, target)
     except OSError as error:
-        raise RootRefused(f"no volume can be mounted at {target}: {_why(error)}") from error
+        raise RootRefused(f"no volume can be mounted at {target}: {why(error)}") from error
     finally:
         os.close(tree)
 
 
-def _why(error: OSError) -> str:
+def why(error: OSError) -> str:
+    """Say what a refused system call means to the person who started the pod."""
     if error.errno == errno.ENODEV:
         return "the kernel has no such file system; load its module (modprobe overlay)"
     if error.errno == errno.ENOSYS:

@@ -28,7 +28,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirna
 
 from rokcsi.system.namespaces import CLONE_NEWNS, CLONE_NEWPID, die_with_parent, enter, unshare
 from rokcsi.system.sandbox.plan import SandboxPlan
-from rokcsi.system.sandbox.root import RootRefused, build_root
+from rokcsi.system.sandbox.root import RootRefused, build_root, why
 
 _PASSED_ON = (
     signal.SIGTERM,
@@ -117,9 +117,10 @@ def _be_init(plan: SandboxPlan, tell: int, reports: int) -> int:
         build_root(plan)
         os.close(quiet)
     except (OSError, RootRefused) as error:
-        sys.stderr.write(f"the pod could not be started: {error}\n")
+        text = why(error) if isinstance(error, OSError) else str(error)
+        sys.stderr.write(f"the pod could not be started: {text}\n")
         sys.stderr.flush()
-        report(reports, refused=str(error))
+        report(reports, refused=text)
         return _REFUSED
     command = _start(plan, reports)
     _pass_signals_on(command if plan.terminal else -command, plan)
@@ -194,7 +195,7 @@ def main() -> int:
     try:
         return supervise(plan, reports)
     except OSError as error:
-        report(reports, refused=str(error))
+        report(reports, refused=why(error))
         return _REFUSED
 
 

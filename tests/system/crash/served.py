@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,17 +36,24 @@ class ServedDriver:
         with (self.folder / "driver.log").open("ab") as log:
             self._process = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
         self._calls = Calls(self.endpoint)
-        try:
-            self._calls.identity.Probe(csi.ProbeRequest(), wait_for_ready=True, timeout=30)
-        except grpc.RpcError:
-            if not self.died():
-                raise
+        self._wait_until_ready_or_dead()
 
-    def died(self, within_seconds: float = 5.0) -> bool:
-        """Tell whether the process has been killed; waits a little for it."""
+    def _wait_until_ready_or_dead(self) -> None:
+        for _ in range(60):
+            try:
+                self.calls.identity.Probe(csi.ProbeRequest(), wait_for_ready=True, timeout=0.5)
+            except grpc.RpcError:
+                if self.is_dead():
+                    return
+            else:
+                return
+        raise AssertionError(f"the driver neither answers nor dies:\n{self.log()[-3000:]}")
+
+    def was_killed(self) -> bool:
+        """Tell whether the process has ended by SIGKILL; waits a little for it."""
         assert self._process is not None
         try:
-            return self._process.wait(within_seconds) == -9
+            return self._process.wait(5) == -signal.SIGKILL
         except subprocess.TimeoutExpired:
             return False
 

@@ -32,7 +32,9 @@ class Calls:
     """The CSI stubs of one running driver."""
 
     def __init__(self, endpoint: str) -> None:
-        self._channel = grpc.insecure_channel(endpoint)
+        self._channel = grpc.insecure_channel(
+            endpoint, [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 50)]
+        )
         self.identity = stubs.IdentityStub(self._channel)
         self.controller = stubs.ControllerStub(self._channel)
         self.groups = stubs.GroupControllerStub(self._channel)

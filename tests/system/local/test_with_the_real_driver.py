@@ -31,7 +31,9 @@ def mounted_below(folder: Path) -> list[Path]:
 
 
 def loops_below(folder: Path) -> list[str]:
-    listing = subprocess.run(["losetup", "-nO", "NAME,BACK-FILE"], capture_output=True, text=True, check=True, timeout=30)
+    listing = subprocess.run(
+        ["losetup", "-nO", "NAME,BACK-FILE"], capture_output=True, text=True, check=True, timeout=30
+    )
     return [line for line in listing.stdout.splitlines() if str(folder) in line]
 
 
@@ -88,7 +90,9 @@ def test_the_whole_story_leaves_nothing_behind(home: Path, cluster: LocalCluster
 
     for member in cut.snapshots:
         cluster.create_claim(NewClaim(f"{member.claim}-clone", member.size, filesystem, member.snapshot))
-    status, log = run(cluster, "step", "cat code ../data-clone/rows; df . | tail -n 1; echo out > out", "work-clone", "data-clone")
+    status, log = run(
+        cluster, "step", "cat code ../data-clone/rows; df . | tail -n 1; echo out > out", "work-clone", "data-clone"
+    )
     assert status == 0, log
     assert log.startswith("v11 2 3/dev/loop")
     assert run(cluster, "next", "cat out code", "work-clone") == (0, "out\nv1")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rokcsi.model.errors import InvalidRequest, NotSupported, StillInUse, SystemCallFailed, VolumeDamaged
+from rokcsi.model.errors import InvalidRequest, NotStaged, NotSupported, StillInUse, SystemCallFailed, VolumeDamaged
 from rokcsi.model.mounter import Mounter
 from rokcsi.mounting.linux import LinuxMounter
 from rokcsi.system import mounts
@@ -39,8 +39,9 @@ class Host:
         self.mounter.mount(device, self.at(word), filesystem, readonly=False, options=options)
         return self.at(word)
 
-    def bind(self, word: str, to: str, *options: str, readonly: bool = False) -> Path:
-        self.mounter.bind(self.at(word), self.at(to), readonly=readonly, options=options)
+    def bind(self, word: str, to: str, *options: str, readonly: bool = False, name: str = "disk") -> Path:
+        device = self.disks.attach(self.disks.folder / name)
+        self.mounter.bind(device, self.at(word), self.at(to), readonly=readonly, options=options)
         return self.at(to)
 
 
@@ -127,13 +128,15 @@ def test_a_readonly_view_of_a_clone_with_a_dirty_log_shows_what_was_in_the_log(h
         os.fsync(opened.fileno())
     clone = host.disks.copy("disk", "clone")
     host.mount(clone, "clone", filesystem)
-    assert (host.bind("clone", "pod", readonly=True) / "file").read_text() == "in the log"
+    assert (host.bind("clone", "pod", readonly=True, name="clone") / "file").read_text() == "in the log"
 
 
 def test_a_folder_where_nothing_is_mounted_is_not_shown_as_a_volume(host: Host) -> None:
+    host.disk()
+    host.mount(host.disk(name="other"), "other")
     host.at("staging").mkdir()
-    for word in ("staging", "missing"):
-        with pytest.raises(StillInUse, match="stage"):
+    for word in ("staging", "missing", "other"):
+        with pytest.raises(NotStaged, match="stage"):
             host.bind(word, "pod")
     assert not host.at("pod").exists()
 

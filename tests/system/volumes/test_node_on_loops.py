@@ -19,6 +19,7 @@ from rokcsi.system import mounts
 from rokcsi.system.beneath import TargetRoots
 from rokcsi.system.block_devices import refuses_writing
 from rokcsi.system.mounts import MountTable
+from rokcsi.volumes.node import PoolNodeVolumes
 from tests.fakes.loop_disks import LoopDisks, LoopedPool, loop_disks, run
 from tests.fakes.node_house import MIB, SHARED, SHARED_RAW, NodeHouse
 
@@ -252,6 +253,17 @@ def test_a_restarted_driver_knows_what_is_mounted(house: LoopHouse, disks: LoopD
     house.unpublish(volume)
     house.unstage(volume)
     assert disks.devices == {}
+
+
+def test_records_below_roots_that_are_no_longer_such_do_not_stop_the_start(
+    house: LoopHouse, table: MountTable, tmp_path: Path
+) -> None:
+    used_volume(house)
+    (tmp_path / "other").mkdir()
+    roots = TargetRoots([tmp_path / "other"])
+    PoolNodeVolumes(house.pool, LinuxMounter(roots, table), roots, house.records)
+    assert house.recorded() == 0
+    assert (house.at("pod/mount") / "file").read_text() == "first"
 
 
 _IN_ANOTHER_NAMESPACE = """

@@ -14,7 +14,8 @@ from rokcsi.csi.identity import IdentityService
 from rokcsi.csi.node import NodeService
 from rokcsi.csi.proto import csi_pb2 as csi
 from tests.fakes.bad_input import NOT_OFFERED, leaves, wrong_values
-from tests.fakes.csi_driver import CsiDriver, Refused
+from tests.fakes.csi_caller import Refused
+from tests.fakes.csi_driver import CsiDriver
 
 SERVICES: dict[str, type] = {
     "Identity": IdentityService,

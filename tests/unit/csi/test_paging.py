@@ -10,7 +10,8 @@ from rokcsi.csi.paging import page
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import BadPageToken
 from rokcsi.model.ids import VolumeId
-from tests.fakes.csi_driver import CsiDriver, Refused
+from tests.fakes.csi_caller import Refused
+from tests.fakes.csi_driver import CsiDriver
 
 NAMES = [VolumeId.of_name(str(number)) for number in range(40)]
 

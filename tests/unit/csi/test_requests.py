@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rokcsi.csi.parameters import (
@@ -16,7 +18,7 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.requests import capacity_request, group_request, snapshot_request, volume_request
 from rokcsi.model.provisioner import CapacityRequest, Verification
 from rokcsi.model.sizes import Bytes, SizeRange
-from tests.fakes.csi_driver import GIB, block_capability, create_request, from_snapshot, from_volume, mount_capability
+from tests.fakes.csi_caller import GIB, block_capability, create_request, from_snapshot, from_volume, mount_capability
 
 
 @pytest.mark.parametrize("flag", VOLUME_CHECKS)
@@ -86,7 +88,6 @@ def test_capacity_is_asked_for_the_kind_of_volume() -> None:
 
 
 def test_every_parameter_is_in_the_reference() -> None:
-    with open("docs/reference/csi.md", encoding="utf-8") as page:
-        text = page.read()
+    text = Path("docs/reference/csi.md").read_text()
     known = FLAGS_OF_VOLUMES | FLAGS_OF_SNAPSHOTS | FLAGS_OF_GROUPS | METADATA
     assert not {parameter for parameter in known if f"`{parameter}`" not in text}

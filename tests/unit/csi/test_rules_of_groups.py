@@ -9,7 +9,8 @@ import pytest
 
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.pools.memory import MemoryPool
-from tests.fakes.csi_driver import CsiDriver, Refused, block_capability, csi_driver, from_snapshot
+from tests.fakes.csi_caller import Refused, block_capability, from_snapshot
+from tests.fakes.csi_driver import CsiDriver, csi_driver
 
 Code = grpc.StatusCode
 

@@ -11,15 +11,8 @@ import pytest
 
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.proto import csi_pb2 as csi
-from tests.fakes.csi_driver import (
-    GIB,
-    NODE,
-    CsiDriver,
-    Refused,
-    block_capability,
-    csi_driver,
-    mount_capability,
-)
+from tests.fakes.csi_caller import GIB, Refused, block_capability, mount_capability
+from tests.fakes.csi_driver import NODE, CsiDriver, csi_driver
 
 Code = grpc.StatusCode
 ONE_TARGET = ("SINGLE_NODE_WRITER", "SINGLE_NODE_SINGLE_WRITER", "SINGLE_NODE_READER_ONLY")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -15,17 +16,16 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.ids import PoolId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.pools.memory import MemoryPool
-from tests.fakes.csi_driver import (
+from tests.fakes.csi_caller import (
     GIB,
-    CsiDriver,
     Refused,
     block_capability,
     create_request,
-    csi_driver,
     from_snapshot,
     from_volume,
     mount_capability,
 )
+from tests.fakes.csi_driver import CsiDriver, csi_driver
 
 Code = grpc.StatusCode
 
@@ -70,7 +70,8 @@ def test_the_same_name_with_another_source_is_a_conflict(driver: CsiDriver) -> N
     one, two = driver.volume("one").volume_id, driver.volume("two").volume_id
     driver.volume("a", volume_content_source=from_volume(one))
     for source in (from_volume(two), from_snapshot(driver.snapshot(one).snapshot_id), None):
-        assert refusal(lambda s=source: driver.volume("a", volume_content_source=s)).code is Code.ALREADY_EXISTS
+        refused = refusal(partial(driver.volume, "a", volume_content_source=source))
+        assert refused.code is Code.ALREADY_EXISTS
 
 
 def test_a_repeated_snapshot_gives_the_identical_answer_and_creation_time(driver: CsiDriver) -> None:
@@ -88,7 +89,7 @@ def test_a_clone_smaller_than_its_source_is_out_of_range(driver: CsiDriver) -> N
     source = driver.volume("a", size=2 * GIB).volume_id
     snapshot = driver.snapshot(source).snapshot_id
     for origin in (from_snapshot(snapshot), from_volume(source)):
-        refused = refusal(lambda o=origin: driver.volume("b", size=GIB, volume_content_source=o))
+        refused = refusal(partial(driver.volume, "b", size=GIB, volume_content_source=origin))
         assert refused.code is Code.OUT_OF_RANGE
     assert len(driver.pool.volumes()) == 1
 

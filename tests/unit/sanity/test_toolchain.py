@@ -48,9 +48,11 @@ def test_what_cannot_be_built_says_what_to_run_by_hand(cache: Path, monkeypatch:
     assert not list((cache / "bin").iterdir())
 
 
-@pytest.mark.parametrize(("told", "own"), [("go1.26.8", True), ("go1.25", True), ("go1.24.9", False), ("devel", False)])
+@pytest.mark.parametrize(
+    ("told", "taken"), [("go1.26.8", "own"), ("go1.25", "own"), ("go1.24.9", "wheel"), ("devel", "wheel")]
+)
 def test_an_old_go_is_passed_over_for_the_wheels(
-    cache: Path, monkeypatch: pytest.MonkeyPatch, told: str, own: bool
+    cache: Path, monkeypatch: pytest.MonkeyPatch, told: str, taken: str
 ) -> None:
     go = cache / "bin" / "go"
     go.write_text(f"#!/bin/sh\necho {told}\n")
@@ -59,4 +61,4 @@ def test_an_old_go_is_passed_over_for_the_wheels(
     carried.parent.mkdir(parents=True)
     carried.touch()
     monkeypatch.setenv("PATH", str(go.parent))
-    assert toolchain.go_program() == (go if own else carried)
+    assert toolchain.go_program() == {"own": go, "wheel": carried}[taken]

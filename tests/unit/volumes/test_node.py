@@ -405,7 +405,8 @@ def test_a_readonly_publish_half_done_by_a_crash_is_done_again(house: NodeHouse,
     house.stage(volume)
     house.publish(volume, readonly=True)
     mounter.forget(house.at("pod/mount"))
-    mounter.bind(house.at("staging"), house.at("pod/mount"), readonly=False)
+    device = house.pool.attach(house.id_of(volume))
+    mounter.bind(device, house.at("staging"), house.at("pod/mount"), readonly=False)
     house.publish(volume, readonly=True)
     found = mounter.mounted(house.at("pod/mount"))
     assert found is not None

@@ -1,0 +1,186 @@
+"""Turns records into rows and rows into records; nothing else knows how a record is laid out in columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from rokcsi.model.cluster import PodVolume
+from rokcsi.model.history import (
+    Commit,
+    Member,
+    MemberRole,
+    Notebook,
+    NotebookState,
+    Reason,
+    ReasonKind,
+    Task,
+    TaskKind,
+    TaskStatus,
+    Version,
+    VersionState,
+)
+from rokcsi.model.runs import Attempt, ClonedVolume, Run, RunStatus, Step, StepStatus
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.snapshot import Consistency
+
+Columns = dict[str, Any]
+
+
+def version_columns(version: Version) -> Columns:
+    """Give the row of a version, without its members."""
+    reason = version.reason
+    commit = None if reason.commit is None else dataclasses.asdict(reason.commit)
+    return _plain(version, "reason", "members", "command", "environment") | {
+        "reason": str(reason.kind),
+        "run": reason.run,
+        "step": reason.step,
+        "attempt": reason.attempt,
+        "exit_status": reason.exit_status,
+        "command": list(reason.command),
+        "environment": dict(reason.environment),
+        "working_directory": reason.working_directory,
+        "commit": commit,
+    }
+
+
+def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
+    """Read a version."""
+    reason = Reason(
+        kind=ReasonKind(row["reason"]),
+        run=row["run"],
+        step=row["step"],
+        attempt=row["attempt"],
+        exit_status=row["exit_status"],
+        command=tuple(row["command"]),
+        environment=row["environment"],
+        working_directory=row["working_directory"],
+        commit=None if row["commit"] is None else Commit(**row["commit"]),
+    )
+    return Version(
+        reason=reason,
+        members=tuple(_member_of(member) for member in members),
+        state=VersionState(row["state"]),
+        claims=tuple(row["claims"]),
+        consistency=Consistency(row["consistency"]),
+        completed_steps=tuple(row["completed_steps"]),
+        concurrent_steps=tuple(row["concurrent_steps"]),
+        **_same(row, *_VERSION_SAME),
+    )
+
+
+_VERSION_SAME = (
+    *("id", "bucket", "object", "created_at", "title", "message", "author", "cut_name", "cut"),
+    *("same_cut_as", "parent", "task", "freeze_window_seconds", "pinned"),
+)
+
+
+def member_columns(version: str, position: int, member: Member) -> Columns:
+    """Give the row of a member."""
+    return _plain(member) | {"version": version, "position": position, "size": int(member.size)}
+
+
+def _member_of(row: RowMapping) -> Member:
+    return Member(
+        size=Bytes(row["size"]),
+        role=MemberRole(row["role"]),
+        consistency=Consistency(row["consistency"]),
+        **_same(row, "object", "volume", "claim", "snapshot", "filesystem", "mount_path", "readonly"),
+    )
+
+
+def task_columns(task: Task) -> Columns:
+    """Give the row of a task."""
+    return _plain(task)
+
+
+def task_of(row: RowMapping) -> Task:
+    """Read a task."""
+    same = ("id", "bucket", "object", "subject", "created_at", "updated_at", "progress", "message", "owner")
+    return Task(kind=TaskKind(row["kind"]), status=TaskStatus(row["status"]), **_same(row, *same))
+
+
+def notebook_columns(notebook: Notebook) -> Columns:
+    """Give the row of a notebook."""
+    return _plain(notebook) | {"volumes": [dataclasses.asdict(volume) for volume in notebook.volumes]}
+
+
+def notebook_of(row: RowMapping) -> Notebook:
+    """Read a notebook."""
+    same = ("name", "created_at", "environment", "working_directory", "image", "restored_from", "task")
+    volumes = tuple(PodVolume(**volume) for volume in row["volumes"])
+    return Notebook(volumes=volumes, state=NotebookState(row["state"]), **_same(row, *same))
+
+
+def run_columns(run: Run) -> Columns:
+    """Give the row of a run, without its steps."""
+    return _plain(run, "steps") | {"volumes": [dataclasses.asdict(volume) for volume in run.volumes]}
+
+
+def run_of(row: RowMapping, steps: Sequence[RowMapping], attempts: Sequence[RowMapping]) -> Run:
+    """Read a run with its steps and attempts."""
+    same = (
+        *("id", "pipeline", "notebook", "created_at", "message", "origin", "leg", "definition", "parameters"),
+        *("environment", "working_directory", "marshal_directory", "author", "finished_at", "task"),
+    )
+    return Run(
+        status=RunStatus(row["status"]),
+        volumes=tuple(ClonedVolume(**volume) for volume in row["volumes"]),
+        steps=tuple(_step_of(step, [one for one in attempts if one["step"] == step["name"]]) for step in steps),
+        **_same(row, *same),
+    )
+
+
+def step_columns(run: str, step: Step) -> Columns:
+    """Give the row of a step, without its position and its attempts."""
+    return _plain(step, "attempts") | {"run": run}
+
+
+def _step_of(row: RowMapping, attempts: Sequence[RowMapping]) -> Step:
+    return Step(
+        name=row["name"],
+        needs=tuple(row["needs"]),
+        status=StepStatus(row["status"]),
+        attempts=tuple(_attempt_of(attempt) for attempt in attempts),
+        message=row["message"],
+    )
+
+
+def attempt_columns(run: str, step: str, attempt: Attempt) -> Columns:
+    """Give the row of an attempt."""
+    mounts = [dataclasses.asdict(mount) for mount in attempt.mounts]
+    return _plain(attempt) | {"run": run, "step": step, "mounts": mounts}
+
+
+def _attempt_of(row: RowMapping) -> Attempt:
+    same = (
+        *("number", "pod", "exit_status", "started_at", "finished_at", "before", "after", "environment"),
+        *("working_directory", "log", "log_tail", "message"),
+    )
+    return Attempt(
+        status=StepStatus(row["status"]),
+        command=tuple(row["command"]),
+        mounts=tuple(PodVolume(**mount) for mount in row["mounts"]),
+        **_same(row, *same),
+    )
+
+
+def _same(row: RowMapping, *names: str) -> Columns:
+    return {name: row[name] for name in names}
+
+
+def _plain(record: Any, *without: str) -> Columns:
+    """Give a record's fields as plain values: enumerations as text, tuples as lists, mappings as dicts."""
+    names = [field.name for field in dataclasses.fields(record) if field.name not in without]
+    return {name: _value(getattr(record, name)) for name in names}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value) if isinstance(value, str) else value

@@ -1,0 +1,128 @@
+"""The commands of `rokctl` that take away or keep: delete, retain, pin, unpin."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Annotated
+
+import typer
+
+from rokcsi.cli import completing
+from rokcsi.cli.asking import Kind
+from rokcsi.cli.nouns import noun
+from rokcsi.cli.opening import session, undone
+from rokcsi.model.errors import InvalidRequest, NotSupported
+from rokcsi.pipeline.retention import RetentionPlan
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+_AGE = re.compile(r"(\d+)([smhdw])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def delete(
+    context: typer.Context,
+    kind: Kind,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", autocompletion=completing.names_of_kind)] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    ignore_missing: Annotated[bool, typer.Option("--ignore-not-found", help="What is gone already is fine.")] = False,
+) -> None:
+    """Delete notebooks, checkpoints, runs or empty buckets; what was cloned from them lives on.
+
+    A notebook's checkpoints stay when it goes; a run takes its volumes and checkpoints with it.
+    On a terminal it asks first.
+    """
+    word, slash, name = kind.partition("/")
+    chosen = noun(word)
+    given = [name, *(names or [])] if slash else list(names or [])
+    if chosen.delete is None:
+        raise NotSupported(
+            f"{chosen.plural} cannot be deleted by themselves; delete the notebook or run they belong to"
+        )
+    if not given:
+        raise InvalidRequest(f"name what to delete: rokctl delete {chosen.name} NAME")
+    with session(context) as opened, undone("what was not reported as deleted may be half gone; repeat the command"):
+        things = [thing for name in given if (thing := chosen.found_or_none(opened, name, ignore_missing)) is not None]
+        labels = [f"{chosen.name}/{chosen.name_of(thing)}" for thing in things]
+        if dry_run:
+            for label in labels:
+                typer.echo(f"{label} would be deleted")
+            return
+        _ask(f"Delete {', '.join(labels)}?", yes=yes or not labels)
+        for thing, label in zip(things, labels, strict=True):
+            chosen.delete(opened, thing)
+            typer.echo(f"{label} deleted")
+
+
+def retain(
+    context: typer.Context,
+    keep_last: Annotated[
+        int | None, typer.Option("--keep-last", metavar="N", help="Of each notebook, keep the newest N checkpoints.")
+    ] = None,
+    keep_runs: Annotated[
+        int | None, typer.Option("--keep-runs", metavar="N", help="Of each pipeline, keep the newest N runs.")
+    ] = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Delete only what is older: 90m, 12h, 30d, 4w.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Delete old checkpoints and runs by rule. Pinned ones stay, and those that something present was made from."""
+    age = None if older_than is None else parsed_age(older_than)
+    with session(context) as opened, undone("what is left goes when the command is repeated"):
+        plan = opened.retain(keep_last=keep_last, keep_runs=keep_runs, older_than=age, dry_run=True)
+        _show(plan, "would be deleted" if dry_run else "to be deleted")
+        if dry_run or not (plan.versions or plan.runs):
+            return
+        _ask(f"Delete {len(plan.versions)} checkpoints and {len(plan.runs)} runs?", yes=yes)
+        opened.forget(plan)
+    typer.echo(f"deleted {len(plan.versions)} checkpoints and {len(plan.runs)} runs")
+
+
+def pin(
+    context: typer.Context,
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", autocompletion=completing.checkpoints)],
+) -> None:
+    """Keep a checkpoint from being deleted, by hand or by rule."""
+    with session(context) as opened:
+        typer.echo(f"checkpoint/{opened.pin(checkpoint).id} pinned")
+
+
+def unpin(
+    context: typer.Context,
+    checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", autocompletion=completing.checkpoints)],
+) -> None:
+    """Let a pinned checkpoint be deleted again."""
+    with session(context) as opened:
+        typer.echo(f"checkpoint/{opened.pin(checkpoint, pinned=False).id} unpinned")
+
+
+def parsed_age(text: str) -> dt.timedelta:
+    """Read an age such as 90m, 12h, 30d; raise InvalidRequest."""
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidRequest(f"not an age: {text!r}; write it as 90m, 12h, 30d or 4w")
+    return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _show(plan: RetentionPlan, words: str) -> None:
+    for run in plan.runs:
+        typer.echo(f"run/{run.id} {words}")
+    for version in plan.versions:
+        typer.echo(f"checkpoint/{version.id} {words}")
+    for kept in plan.kept:
+        typer.echo(f"{kept.name} stays: {kept.why}", err=True)
+    if not (plan.versions or plan.runs):
+        typer.echo("nothing to delete", err=True)
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Ask a person; programs, whose standard input is no terminal, have decided already."""
+    if yes or not typer.get_text_stream("stdin").isatty():
+        return
+    if not typer.confirm(question, err=True):
+        typer.echo("nothing was deleted", err=True)
+        raise typer.Exit(0)
