@@ -53,14 +53,19 @@ def _play(home: Path, picture: Path | None) -> int:
     if not home.exists():
         home.mkdir(mode=0o700, parents=True)
         (home / tidying.MARK).touch()
-    width = PICTURE_WIDTH if picture or not sys.stdout.isatty() else None
-    teller = Teller(Console(record=picture is not None, width=width, force_terminal=True if picture else None), picture)
+    teller = Teller(_console(drawn=picture is not None), picture)
     with locked_file(home / "demo.lock", timeout_seconds=0.5), connect(home) as session:
         stage = Stage(session, home, teller)
         if tidying.clear(session):
             teller.say("What an earlier demo left was removed.")
         _tell(stage)
     return 0
+
+
+def _console(*, drawn: bool) -> Console:
+    if drawn:  # as on a terminal, without the bars: of a moving thing every stage would be drawn
+        return Console(record=True, width=PICTURE_WIDTH, color_system="truecolor", force_terminal=False)
+    return Console(width=None if sys.stdout.isatty() else PICTURE_WIDTH)
 
 
 def _tell(stage: Stage) -> None:

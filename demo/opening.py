@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from demo import project
@@ -45,6 +46,7 @@ def fill_notebook(stage: Stage) -> Notebook:
                 working_directory="/mnt/workspace",
                 listener=painter,
             )
+        start = time.monotonic()
         with tell.console.status("installing numpy and scikit-learn into the workspace volume …"):
             stage.execute(NOTEBOOK, project.python(), "-m", "venv", ".venv")
             install = (
@@ -60,6 +62,9 @@ def fill_notebook(stage: Stage) -> Notebook:
                 NOTEBOOK, *install, "--find-links", str(packages), "--require-hashes", "-r", "requirements.lock"
             )
             stage.execute(NOTEBOOK, ".venv/bin/python", "get_digits.py")
+        tell.say(
+            f"  numpy and scikit-learn were installed into the workspace volume in {lasting(time.monotonic() - start)}"
+        )
         _show_volumes(stage, notebook)
     return notebook
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_LAYERS = 3
 
 
 class DriverDidNotStart(Exception):
@@ -26,8 +27,7 @@ def workplace() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _unmount_below(folder)
-        _detach_below(folder)
+        _clear(folder)
         if not _mounts_below(folder):  # never delete through a mount that stayed
             shutil.rmtree(folder)
 
@@ -73,12 +73,22 @@ def _mounts_below(folder: Path) -> list[str]:
     return [point for point in reversed(points) if Path(point).is_relative_to(folder)]
 
 
-def _unmount_below(folder: Path) -> None:
-    for point in _mounts_below(folder):
-        subprocess.run(["umount", "--lazy", "--", point], check=False, timeout=30)
+def _clear(folder: Path) -> None:
+    """Unmount and detach from the inside out: pods' mounts, volumes' devices, the pool's mount, its device.
+
+    Never lazily: a device whose file lies in a mount that was taken away cannot be found again.
+    """
+    for _ in range(_LAYERS):
+        for point in _mounts_below(folder):
+            subprocess.run(["umount", "--", point], check=False, timeout=30, stderr=subprocess.DEVNULL)
+        for device in _devices_below(folder):
+            subprocess.run(["losetup", "--detach", device], check=False, timeout=30)
 
 
-def _detach_below(folder: Path) -> None:
-    for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-        if Path(backing.read_text().strip().removesuffix(" (deleted)")).is_relative_to(folder):
-            subprocess.run(["losetup", "--detach", f"/dev/{backing.parts[-3]}"], check=False, timeout=30)
+def _devices_below(folder: Path) -> list[str]:
+    """Give the loop devices whose files lie below a folder."""
+    files = {
+        f"/dev/{path.parts[-3]}": Path(path.read_text().strip().removesuffix(" (deleted)"))
+        for path in Path("/sys/block").glob("loop*/loop/backing_file")
+    }
+    return [device for device, file in files.items() if file.is_relative_to(folder)]

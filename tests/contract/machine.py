@@ -16,11 +16,12 @@ from tests.contract.ledger import BLOCK, NEVER_MADE, Contents, Ledger, LedgerSna
 from tests.contract.systems import SeenSnapshot, SeenVolume, System
 
 T = TypeVar("T")
-MIB = 1 << 20
-VOLUMES = st.sampled_from([f"volume {number} é" for number in range(5)])
-SNAPSHOTS = st.sampled_from([f"snapshot {number} é" for number in range(6)])
+STEP = 16 * BLOCK
+VOLUMES = st.sampled_from([f"volume {number} é" for number in range(3)])
+SNAPSHOTS = st.sampled_from([f"snapshot {number} é" for number in range(3)])
 GROUPS = st.sampled_from(["group 0", "group 1"])
-SIZES = st.integers(1, 3).map(lambda mebibytes: mebibytes * MIB)
+MEMBERS = st.lists(VOLUMES, min_size=1, max_size=3, unique=True) | st.lists(VOLUMES, max_size=2)
+SIZES = st.sampled_from([STEP, 2 * STEP, 3 * STEP])
 LIMITS = st.just(0) | SIZES
 
 
@@ -66,12 +67,11 @@ class VolumesMachine(RuleBasedStateMachine):
         self._create(name, required, limit, ("volume", self.handles.get(source, NEVER_MADE)))
 
     @precondition(lambda self: self.ledger.volumes)
-    @rule(name=VOLUMES, block=st.integers(0, MIB // BLOCK - 1), byte=st.integers(0, 255))
-    def write(self, name: str, block: int, byte: int) -> None:
-        """Fill a block."""
-        volume = self.ledger.volumes.get(name)
-        if volume is None:
-            return
+    @rule(data=st.data(), block=st.integers(0, STEP // BLOCK - 1), byte=st.integers(0, 255))
+    def write(self, data: st.DataObject, block: int, byte: int) -> None:
+        """Fill a block of a volume that is there."""
+        name = data.draw(st.sampled_from(sorted(self.ledger.volumes)))
+        volume = self.ledger.volumes[name]
         self.system.write(volume.handle, block * BLOCK, bytes([byte]) * BLOCK)
         self.ledger.volumes[name] = replace(volume, contents=volume.contents.with_block(block, byte))
 
@@ -109,16 +109,15 @@ class VolumesMachine(RuleBasedStateMachine):
             self.ledger.snapshots[name] = self._cut(seen, volume, group=False)
 
     @precondition(lambda self: self.ledger.snapshots)
-    @rule(name=SNAPSHOTS)
-    def delete_snapshot(self, name: str) -> None:
-        """Remove a snapshot."""
-        snapshot = self.ledger.snapshots.pop(name, None)
-        if snapshot is not None:
-            self.system.delete_snapshot(snapshot.seen.handle)
+    @rule(data=st.data())
+    def delete_snapshot(self, data: st.DataObject) -> None:
+        """Remove a snapshot that is there, twice."""
+        snapshot = self.ledger.snapshots.pop(data.draw(st.sampled_from(sorted(self.ledger.snapshots))))
+        for _ in range(2):
             self.system.delete_snapshot(snapshot.seen.handle)
 
     @precondition(lambda self: self.ledger.volumes)
-    @rule(name=GROUPS, volumes=st.lists(VOLUMES, max_size=3))
+    @rule(name=GROUPS, volumes=MEMBERS)
     def cut_group(self, name: str, volumes: list[str]) -> None:
         """Take a group, again or for the first time."""
         handles = [self.handles.get(volume, NEVER_MADE) for volume in volumes]
@@ -135,12 +134,10 @@ class VolumesMachine(RuleBasedStateMachine):
             self.ledger.groups[name] = {seen.volume: self._cut(seen, of, group=True) for of, seen in members}
 
     @precondition(lambda self: self.ledger.groups)
-    @rule(name=GROUPS, named=st.booleans())
-    def delete_group(self, name: str, named: bool) -> None:  # noqa: FBT001 - hypothesis draws it
+    @rule(data=st.data(), named=st.booleans())
+    def delete_group(self, data: st.DataObject, named: bool) -> None:  # noqa: FBT001 - hypothesis draws it
         """Remove a group; none of its members can be removed alone before."""
-        group = self.ledger.groups.pop(name, None)
-        if group is None:
-            return
+        group = self.ledger.groups.pop(data.draw(st.sampled_from(sorted(self.ledger.groups))))
         members = [member.seen for member in group.values()]
         with pytest.raises(InvalidRequest):
             self.system.delete_snapshot(members[0].handle)

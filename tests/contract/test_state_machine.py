@@ -16,7 +16,7 @@ from tests.contract.harnesses import HARNESSES, NEED_ROOT
 from tests.contract.machine import VolumesMachine
 from tests.contract.systems import ProvisionerSystem, System
 
-RUNS, ROOT_RUNS = 60, 12
+RUNS, ROOT_RUNS = 150, 30
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_any_order_of_calls_and_restarts_keeps_every_promise(name: str, tmp_path
         Machine,
         settings=settings(
             max_examples=ROOT_RUNS if name in NEED_ROOT else RUNS,
-            stateful_step_count=40,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -33,7 +33,6 @@ def write(folder: Path, text: str = "precious") -> str:
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / "file").write_text(text * 1000)
     (folder / "deep" / "er" / "file").write_text(text)
-    os.sync()
     return content(folder)
 
 
