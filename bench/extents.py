@@ -94,10 +94,12 @@ def longest_write(file: int, deed: Callable[[], None]) -> float:
     """Give the longest that a writer of the file waited for one write during a deed, in milliseconds."""
     longest, done, places, block = [0.0], threading.Event(), random.Random(7), os.urandom(BLOCK)
 
+    def write_one() -> None:
+        os.pwrite(file, block, places.randrange(SIZE // BLOCK) * BLOCK)
+
     def write() -> None:
         while not done.is_set():
-            place = places.randrange(SIZE // BLOCK) * BLOCK
-            longest[0] = max(longest[0], milliseconds(lambda: void(os.pwrite(file, block, place))))
+            longest[0] = max(longest[0], milliseconds(write_one))
             time.sleep(0.001)
 
     writer = threading.Thread(target=write)
@@ -106,10 +108,6 @@ def longest_write(file: int, deed: Callable[[], None]) -> float:
     done.set()
     writer.join()
     return longest[0]
-
-
-def void(_: int) -> None:
-    """Drop a result."""
 
 
 def measure(folder: Path, case: Case) -> None:

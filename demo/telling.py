@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -35,7 +36,7 @@ class Teller:
 
     console: Console
     picture: Path | None = None
-    pictured: range = range(4, 9)
+    pictured: range = range(5, 9)
     times: list[tuple[str, float]] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     begin: float = field(default_factory=time.monotonic)
@@ -82,7 +83,8 @@ class Teller:
 
     def quote(self, text: str) -> None:
         """Show what a program said."""
-        self.console.print(Panel(Text(text), border_style="red", expand=False))
+        for line in textwrap.wrap(text, PICTURE_WIDTH - 8):
+            self.console.print(Text.assemble(("  │ ", "red"), line))
 
     def claim(self, text: str, *, holds: bool, otherwise: str = "") -> None:
         """Say what is so, after making sure; raise StoryBroken."""

@@ -42,6 +42,7 @@ from rokcsi.pipeline.retention import RetentionPlan, RetentionRule
 from rokcsi.pipeline.run import RunOptions
 from rokcsi.pipeline.world import World
 from rokcsi.wiring.answers import Answers, RunStep, named, reference, run_id
+from rokcsi.wiring.background import canceled
 from rokcsi.wiring.local import LocalPool, LocalWorld, open_local
 
 __all__ = ["PARALLELISM", "NewNotebookVolume", "RunStep", "Session", "connect", "volume"]
@@ -229,6 +230,14 @@ class Session(Answers):
         options = _options(parallelism, parameters, Words())
         self._prepare()
         return resuming.resume(self._world, run_id(of), where, definition, options, listener)
+
+    def cancel(self, of: str | Run) -> bool:
+        """Interrupt a run that goes on in another process, as Ctrl-C there would; tell whether it was going on.
+
+        Raises RecordNotFound, and Busy where its process does not end within a minute.
+        """
+        task = self.run_named(of).task
+        return task is not None and canceled(self.task(task))
 
     def delete_run(self, id: str | Run) -> None:
         """Remove a run with its volumes and checkpoints; raise StillInUse while it goes on."""

@@ -18,8 +18,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # run as a script, from anywhere
 
 from sanity.toolchain import VERSION, NotInstallable, csi_sanity  # noqa: E402 - after the line above
-from sanity.verdict import CASES, Outcome, complaints, read_expected_skips, read_outcome  # noqa: E402
-from sanity.workplace import DriverDidNotStart, driver, workplace  # noqa: E402
+from sanity.verdict import CASES, Outcome, complaints, read_expected_skips, read_outcome  # noqa: E402 - so are these
+from sanity.workplace import DriverDidNotStart, driver, workplace  # noqa: E402 - and these
 
 _RUN_SECONDS = 540
 

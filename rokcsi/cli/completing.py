@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import typer
 
 from rokcsi.cli.nouns import NOUNS, Scope, noun
-from rokcsi.cli.opening import session
+from rokcsi.cli.opening import Place, session
 from rokcsi.model.errors import RokcsiError
 from rokcsi.sdk import Session
 
@@ -52,8 +53,11 @@ def steps(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _matching(context: typer.Context, incomplete: str, names: Callable[[Session], Sequence[str]]) -> list[str]:
+    root = cast("typer.Context", context.find_root())
+    # While completing, the root's callback, which notes --home, is not called.
+    root.obj = root.obj or Place(root.params.get("home"))
     try:
-        with session(context) as opened:
+        with session(root) as opened:
             return [name for name in names(opened) if name.startswith(incomplete)]
     except (RokcsiError, OSError):
         return []

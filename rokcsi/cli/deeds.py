@@ -11,15 +11,18 @@ import typer
 
 from rokcsi.cli import columns, completing
 from rokcsi.cli.formats import Column, Format, show_one
-from rokcsi.cli.opening import session, undone
+from rokcsi.cli.opening import place_of, session, undone
 from rokcsi.cli.painting import Painter
 from rokcsi.cli.words import short
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.runs import Run, RunStatus
 from rokcsi.sdk import PARALLELISM, NewNotebookVolume, Session, volume
+from rokcsi.wiring.background import begun_in_background
 from rokcsi.wiring.exits import FAILED
+from rokcsi.wiring.local import local_settings
 
 T = TypeVar("T")
+_CANCELED = "the run is canceled; its steps have ended"
 
 create_app = typer.Typer(no_args_is_help=True, help="Make a notebook.")
 
@@ -31,6 +34,7 @@ Title = Annotated[str, typer.Option("--title", help="A heading; the commit's tit
 Parameters = Annotated[
     list[str] | None, typer.Option("--param", "-p", metavar="NAME=VALUE", help="A pipeline's parameter; repeatable.")
 ]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end, or let it go on in the background.")]
 Parallelism = Annotated[int, typer.Option(help="How many steps run at once, at most.")]
 
 
@@ -106,13 +110,18 @@ def run(
     parallelism: Parallelism = PARALLELISM,
     message: Message = "",
     title: Title = "",
+    wait: Wait = True,
     output: Output = None,
 ) -> None:
     """Run a pipeline on clones of a notebook's volumes, with a checkpoint before and after every step.
 
     Exit status 1 when a step fails; the message says how to look at it and how to go on.
     """
-    with _at_work(context, "the run is canceled; its steps have ended") as (opened, painter):
+    if not wait:
+        words = ["--message", message, "--title", title, *_options_of(parameters, parallelism)]
+        _go_on_in_background(context, ["run", str(pipeline.absolute()), "--notebook", notebook, *words])
+        return
+    with _at_work(context, _CANCELED) as (opened, painter):
         ended = opened.run(
             pipeline,
             notebook=notebook,
@@ -148,11 +157,18 @@ def resume(
     ] = None,
     parameters: Parameters = None,
     parallelism: Parallelism = PARALLELISM,
+    wait: Wait = True,
     output: Output = None,
 ) -> None:
     """Go on with a run; what had succeeded is not run again. Without options: from before the step that failed."""
-    name = _name_of_run(run)
-    with _at_work(context, "the run is canceled; its steps have ended") as (opened, painter):
+    name = name_of_run(run)
+    if not wait:
+        given = {"--notebook": notebook, "--checkpoint": checkpoint, "--from": from_step}
+        given["--pipeline"] = None if pipeline is None else str(pipeline.absolute())
+        where = [text for option, value in given.items() if value is not None for text in (option, value)]
+        _go_on_in_background(context, ["resume", name, *where, *_options_of(parameters, parallelism)])
+        return
+    with _at_work(context, _CANCELED) as (opened, painter):
         ended = opened.resume(
             name,
             notebook=notebook,
@@ -166,6 +182,17 @@ def resume(
     _tell_run(ended, output)
 
 
+def cancel(
+    context: typer.Context,
+    run: Annotated[list[str], typer.Argument(metavar="[run] RUN", autocompletion=completing.runs)],
+) -> None:
+    """Stop a run that goes on in another process; its steps are ended, and it can be resumed."""
+    name = name_of_run(run)
+    with session(context) as opened:
+        was_going_on = opened.cancel(name)
+    typer.echo(f"run/{name} canceled" if was_going_on else f"run/{name} was not going on")
+
+
 def execute(
     context: typer.Context,
     notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", autocompletion=completing.notebooks)],
@@ -177,11 +204,11 @@ def execute(
     raise typer.Exit(status if status >= 0 else 128 - status)
 
 
-def _name_of_run(words: Sequence[str]) -> str:
-    """Read RUN, run/RUN or run RUN."""
+def name_of_run(words: Sequence[str]) -> str:
+    """Read RUN, run/RUN or run RUN; raise InvalidRequest."""
     *kind, name = words
     if kind not in ([], ["run"], ["runs"]):
-        raise InvalidRequest(f"resume takes one run, not {' '.join(words)!r}")
+        raise InvalidRequest(f"name one run, not {' '.join(words)!r}")
     return name.removeprefix("run/")
 
 
@@ -218,6 +245,18 @@ def pairs_of(texts: Sequence[str] | None, option: str) -> dict[str, str]:
             raise InvalidRequest(f"{option} {text!r} is not NAME=VALUE")
         found[name] = value
     return found
+
+
+def _options_of(parameters: Sequence[str] | None, parallelism: int) -> list[str]:
+    return ["--parallelism", str(parallelism), *(text for each in parameters or () for text in ("--param", each))]
+
+
+def _go_on_in_background(context: typer.Context, arguments: Sequence[str]) -> None:
+    home = local_settings(place_of(context).home).home
+    with session(context) as opened:
+        task = begun_in_background(["--home", str(home), *arguments], home, opened.task_of)
+    typer.echo(f"run/{task.subject} started")
+    typer.echo(f"wait for it: rokctl wait run {task.subject}; stop it: rokctl cancel run {task.subject}", err=True)
 
 
 @contextlib.contextmanager

@@ -34,11 +34,16 @@ def session(context: typer.Context) -> Iterator[Session]:
     if isinstance(given, Session):
         yield given
         return
-    place = given if isinstance(given, Place) else Place()
+    place = place_of(context)
     if place.namespace != DEFAULT_NAMESPACE:
         raise RecordNotFound(f"there is no namespace {place.namespace!r}; this machine has {DEFAULT_NAMESPACE!r} only")
     with Session.of(open_local(place.home, place.config)) as opened:
         yield opened
+
+
+def place_of(context: typer.Context) -> Place:
+    """Give which set-up a command works on."""
+    return context.obj if isinstance(context.obj, Place) else Place()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +33,7 @@ app.add_typer(deeds.create_app, name="create")
 app.command("checkpoint")(deeds.checkpoint)
 app.command("run")(deeds.run)
 app.command("resume")(deeds.resume)
+app.command("cancel")(deeds.cancel)
 app.command("restore")(deeds.restore)
 app.command("exec", context_settings={"ignore_unknown_options": True})(deeds.execute)
 app.command("logs")(asking.logs)
@@ -84,7 +86,8 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; the console script's entry."""
+    """Run the command line; the console script's entry. SIGTERM is taken as Ctrl-C is: nothing stays half made."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(hoisted(sys.argv[1:]), prog_name="rokctl")
 
 

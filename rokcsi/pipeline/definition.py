@@ -88,7 +88,7 @@ def parse(text: str, file: str = "pipeline.yaml") -> PipelineDefinition:
 
 def _steps(place: Place) -> tuple[StepDefinition, ...]:
     items = place.items()
-    if not items and not place.complaints.lines:
+    if not items and not place.complaints.found:
         place.complain("the list is empty; a pipeline needs at least one step")
     if len(items) > MOST_STEPS:
         place.complain(f"{len(items)} steps are too many; at most {MOST_STEPS} are possible")
@@ -97,7 +97,7 @@ def _steps(place: Place) -> tuple[StepDefinition, ...]:
     steps = [_step(found) for found in fields]
     _check_names(fields, steps)
     _check_needs(fields, steps)
-    if not place.complaints.lines and (ring := cycle({step.name: step.needs for step in steps})):
+    if not place.complaints.found and (ring := cycle({step.name: step.needs for step in steps})):
         first = next(number for number, step in enumerate(steps) if step.name == ring[0])
         fields[first]["needs"].complain(
             f"the steps wait for each other: {' → '.join(ring)}; take one of these needs out"

@@ -15,7 +15,7 @@ from typing import TypeVar
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import RecordNotFound, RokcsiError
 from rokcsi.model.history import NotebookState, Task, TaskKind, TaskStatus, VersionState
-from rokcsi.model.runs import Run, RunStatus
+from rokcsi.model.runs import ClonedVolume, Run, RunStatus
 from rokcsi.pipeline.deletion import discard_run, discard_version, remove_claims, stop_pods
 from rokcsi.pipeline.leg import record_canceled
 from rokcsi.pipeline.notebook import dismantle
@@ -122,7 +122,7 @@ def _end_notebook(world: World, task: Task) -> bool:
 
 
 def _end_run(world: World, task: Task) -> bool:
-    """Stop a run; its volumes stay, as its checkpoints do, unless no step was begun."""
+    """Stop a run; its checkpoints stay, and its volumes where all of them had been cloned."""
     try:
         run = world.catalog.runs.get(task.subject)
     except RecordNotFound:
@@ -130,14 +130,17 @@ def _end_run(world: World, task: Task) -> bool:
     if run.status is not RunStatus.RUNNING or run.task != task.id:
         return run.status is RunStatus.SUCCEEDED and run.task == task.id
     stop_pods(world, run)
-    remove_claims(world, run, keep=frozenset(volume.claim for volume in run.volumes))
+    standing = {claim.name for claim in world.cluster.claims()}
+    whole = all(volume.claim in standing for volume in run.volumes)
+    remove_claims(world, run, keep=frozenset(volume.claim for volume in run.volumes if whole))
     record_canceled(world, run, _INTERRUPTED)
-    world.catalog.runs.save(_stopped(world, run))
+    world.catalog.runs.save(_stopped(world, run, run.volumes if whole else ()))
     return False
 
 
-def _stopped(world: World, run: Run) -> Run:
-    return dataclasses.replace(run, status=RunStatus.FAILED, message=_INTERRUPTED, finished_at=world.now())
+def _stopped(world: World, run: Run, volumes: tuple[ClonedVolume, ...]) -> Run:
+    now = world.now()
+    return dataclasses.replace(run, status=RunStatus.FAILED, message=_INTERRUPTED, finished_at=now, volumes=volumes)
 
 
 _ENDS: Mapping[TaskKind, Callable[[World, Task], bool]] = {

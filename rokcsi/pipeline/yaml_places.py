@@ -36,24 +36,35 @@ class PipelineFileWrong(InvalidRequest):
     """A pipeline file has mistakes; the text has one line for each: `file:line:column: field: what and what to do`."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Complaint:
+    """One mistake; line and column count from 1."""
+
+    line: int
+    column: int
+    text: str
+
+
 @dataclass(slots=True)
 class Complaints:
     """Collects the mistakes of one file, so that all of them are told at once."""
 
     file: str
-    lines: list[str] = field(default_factory=list)
+    found: list[Complaint] = field(default_factory=list)
 
     def add(self, mark: yaml.Mark | None, where: str, problem: str) -> None:
-        """Note a mistake; lines and columns count from 1."""
+        """Note a mistake at a mark, or at the beginning; `where` is the field's path."""
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        self.lines.append(f"{self.file}:{line}:{column}: {where + ': ' if where else ''}{problem}")
+        self.found.append(Complaint(line, column, f"{where}: {problem}" if where else problem))
 
     def raise_any(self) -> None:
-        """Raise PipelineFileWrong when there are mistakes."""
-        if self.lines:
-            more = len(self.lines) - _MOST_COMPLAINTS
-            tail = [f"{self.file}: and {more} more mistakes"] if more > 0 else []
-            raise PipelineFileWrong("\n".join(self.lines[:_MOST_COMPLAINTS] + tail))
+        """Raise PipelineFileWrong when there are mistakes, told in the order of the file."""
+        if not self.found:
+            return
+        lines = [f"{self.file}:{one.line}:{one.column}: {one.text}" for one in sorted(self.found)]
+        more = len(lines) - _MOST_COMPLAINTS
+        tail = [f"{self.file}: and {more} more mistakes"] if more > 0 else []
+        raise PipelineFileWrong("\n".join(lines[:_MOST_COMPLAINTS] + tail))
 
 
 def read_text(path: Path) -> str:

@@ -124,6 +124,10 @@ class Answers:
             raise InvalidRequest(f"{len(matching)} tasks begin with {id!r}; give more of the id")
         return matching[0] if len(matching) == 1 else self._world.catalog.tasks.get(id)
 
+    def task_of(self, owner: str) -> Task | None:
+        """Give the newest task of a process, by its owner's name; None when it has none."""
+        return next((task for task in reversed(self.tasks()) if task.owner == owner), None)
+
     def claims(self) -> Sequence[Claim]:
         """Give all claims, ordered by name."""
         return self._world.cluster.claims()

@@ -16,12 +16,13 @@ MIB = 1 << 20
 TIMEOUT_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
-    """What the driver answered instead."""
+    """What the driver answered instead: `code` and `message`."""
 
-    code: grpc.StatusCode
-    message: str
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(f"{code.name}: {message}")
+        self.code = code
+        self.message = message
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.ioctls import clone_file
 from rokcsi.system.linking import give_name, unnamed_file
 
-ALLOCATION_UNIT = Bytes(1 << 20)
+ALLOCATION_UNIT = Bytes(4096)
 LARGEST = Bytes(1 << 50)
 _BOUNDARIES = ("filled", "described", "named", "flushed")
 

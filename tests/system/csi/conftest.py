@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ class NodeOfPods(CsiCaller):
     """A real driver, and the part of kubelet that tests need; all paths lie below `root`."""
 
     root: Path
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    staged: set[str] = field(default_factory=set)
 
     def staging(self, volume: str) -> Path:
         """Give the staging path of a volume, made when missing, as kubelet does."""
@@ -36,6 +39,7 @@ class NodeOfPods(CsiCaller):
     def stage(self, volume: str, capability: csi.VolumeCapability | None = None) -> Path:
         """Stage a volume; give its staging path."""
         staging = self.staging(volume)
+        self.staged.add(volume)
         request = csi.NodeStageVolumeRequest(
             volume_id=volume, staging_target_path=str(staging), volume_capability=capability or mount_capability()
         )
@@ -45,6 +49,7 @@ class NodeOfPods(CsiCaller):
     def publish(self, volume: str, pod: str, capability: csi.VolumeCapability | None = None, **fields: Any) -> Path:
         """Publish a staged volume to a pod; give its target path."""
         target = self.target(pod)
+        self.seen.add((volume, pod))
         request = csi.NodePublishVolumeRequest(
             volume_id=volume,
             staging_target_path=str(self.staging(volume)),
@@ -70,10 +75,30 @@ class NodeOfPods(CsiCaller):
         self.stage(volume, capability)
         return self.publish(volume, pod, capability)
 
+    def clear(self) -> None:
+        """Take everything away that this test has made, by CSI's own calls."""
+        there = [entry.volume.volume_id for entry in self.call("ListVolumes", csi.ListVolumesRequest()).entries]
+        for volume, pod in self.seen:
+            if volume in there:
+                self.unpublish(volume, pod)
+        for volume in self.staged.intersection(there):
+            self.unstage(volume)
+        for entry in self.call("ListSnapshots", csi.ListSnapshotsRequest()).entries:
+            self._delete_snapshot(entry.snapshot)
+        for volume in there:
+            self.call("DeleteVolume", csi.DeleteVolumeRequest(volume_id=volume))
 
-@pytest.fixture
-def node(request: pytest.FixtureRequest) -> Iterator[NodeOfPods]:
-    """A driver on a fresh pool, whose targets must lie below its root; everything goes afterwards."""
+    def _delete_snapshot(self, snapshot: csi.Snapshot) -> None:
+        if snapshot.group_snapshot_id:
+            request = csi.DeleteVolumeGroupSnapshotRequest(group_snapshot_id=snapshot.group_snapshot_id)
+            self.call("DeleteVolumeGroupSnapshot", request)
+        else:
+            self.call("DeleteSnapshot", csi.DeleteSnapshotRequest(snapshot_id=snapshot.snapshot_id))
+
+
+@pytest.fixture(scope="module")
+def served_node() -> Iterator[tuple[grpc.Channel, Path]]:
+    """A driver on a fresh pool, and the folder below which its targets must lie; everything goes afterwards."""
     rokcsi = Path(sys.executable).with_name("rokcsi")
     with workplace() as folder:
         root = folder / "kubelet"
@@ -83,4 +108,15 @@ def node(request: pytest.FixtureRequest) -> Iterator[NodeOfPods]:
             served(rokcsi, folder, folder / "driver.log", *arguments) as endpoint,
             grpc.insecure_channel(endpoint) as channel,
         ):
-            yield NodeOfPods(channel, root)
+            yield channel, root
+
+
+@pytest.fixture
+def node(served_node: tuple[grpc.Channel, Path], request: pytest.FixtureRequest) -> Iterator[NodeOfPods]:
+    """The driver with nothing in its pool, and a part of the target root for this test alone."""
+    channel, root = served_node
+    own = root / hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:8]
+    own.mkdir()
+    made = NodeOfPods(channel, own)
+    yield made
+    made.clear()

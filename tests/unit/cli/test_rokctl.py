@@ -48,8 +48,8 @@ def test_each_format_of_a_list_and_of_one_thing(rokctl: Rokctl, notebook: str) -
 
 def test_a_checkpoint_has_its_page_of_details(rokctl: Rokctl, notebook: str) -> None:
     taken = rokctl("checkpoint", notebook, "-m", "before it breaks", "--title", "Safe").stdout
-    id = taken.split()[0].removeprefix("checkpoint/")
-    page = rokctl("describe", "checkpoint", id[:8]).stdout
+    taken_id = taken.split()[0].removeprefix("checkpoint/")
+    page = rokctl("describe", "checkpoint", taken_id[:8]).stdout
     for words in (
         "Bucket: +notebooks",
         "Object: +lab",
@@ -59,9 +59,9 @@ def test_a_checkpoint_has_its_page_of_details(rokctl: Rokctl, notebook: str) -> 
     ):
         assert re.search(words, page), words
     assert re.search(r"workspace +/mnt/workspace +workspace +1Gi", page)
-    assert f"?version={id}" in page
-    assert rokctl("url", id[:8]).stdout.strip().endswith(id)
-    detail = json.loads(rokctl("describe", "cp", id, "-o", "json").stdout)
+    assert f"?version={taken_id}" in page
+    assert rokctl("url", taken_id[:8]).stdout.strip().endswith(taken_id)
+    detail = json.loads(rokctl("describe", "cp", taken_id, "-o", "json").stdout)
     assert detail["members"][0]["size"] == 1 << 30
     assert detail["freeze_window_seconds"] == pytest.approx(0.0005)
 
@@ -138,7 +138,7 @@ def test_every_kind_is_listed_described_and_dumped(rokctl: Rokctl, notebook: str
         (["checkpoint", "missing"], 3, "rokctl get notebooks"),
         (["restore", "abcdef12", "--as", "x"], 3, "abcdef12"),
         (["run", "/nowhere.yaml", "--notebook", "lab"], 2, "/nowhere.yaml"),
-        (["resume", "a", "b"], 2, "resume takes one run"),
+        (["resume", "a", "b"], 2, "name one run"),
         (["resume", "missing"], 3, "there is no run 'missing'"),
         (["create", "notebook", "x", "-v", "workspace"], 2, "write NAME=FOLDER"),
         (["create", "notebook", "x", "-v", "workspace=,colour=red"], 2, "no option 'colour=red'"),
@@ -184,11 +184,11 @@ def test_a_name_that_is_taken_is_a_conflict_and_a_full_pool_has_its_own_status(
 
 
 def test_a_dry_run_deletes_nothing(rokctl: Rokctl, notebook: str) -> None:
-    id = rokctl("checkpoint", notebook).stdout.split()[0].removeprefix("checkpoint/")
-    assert rokctl("delete", "cp", id, "--dry-run").stdout == f"checkpoint/{id} would be deleted\n"
-    assert rokctl("delete", f"checkpoint/{id}").stdout == f"checkpoint/{id} deleted\n"
-    assert rokctl("delete", "cp", id, "--ignore-not-found").stdout == ""
-    assert rokctl("delete", "cp", id, ok=False).exit_code == 3
+    taken_id = rokctl("checkpoint", notebook).stdout.split()[0].removeprefix("checkpoint/")
+    assert rokctl("delete", "cp", taken_id, "--dry-run").stdout == f"checkpoint/{taken_id} would be deleted\n"
+    assert rokctl("delete", f"checkpoint/{taken_id}").stdout == f"checkpoint/{taken_id} deleted\n"
+    assert rokctl("delete", "cp", taken_id, "--ignore-not-found").stdout == ""
+    assert rokctl("delete", "cp", taken_id, ok=False).exit_code == 3
 
 
 def test_retention_shows_what_goes_and_leaves_what_is_pinned(rokctl: Rokctl, notebook: str) -> None:

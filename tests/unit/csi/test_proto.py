@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from protos.generate import GENERATED, PROTOS, descriptor_set, generated
+from sanity.toolchain import NotInstallable, go_program
 
 SPEC = "github.com/container-storage-interface/spec@v1.12.0"
 
@@ -20,9 +20,10 @@ SPEC = "github.com/container-storage-interface/spec@v1.12.0"
 @pytest.fixture(scope="module")
 def published() -> Path:
     """The published csi.proto, out of Go's module cache."""
-    go = shutil.which("go") or shutil.which("go", path=str(Path.home() / ".cache/rokcsi/go/bin"))
-    if go is None:
-        pytest.fail("Go is missing, which fetches the published CSI spec: `make setup` installs it")
+    try:
+        go = str(go_program())
+    except NotInstallable as error:
+        pytest.fail(f"Go is missing, which fetches the published CSI spec, and could not be installed: {error}")
     fetched = subprocess.run(
         [go, "mod", "download", "-json", SPEC], capture_output=True, text=True, timeout=120, check=False, cwd="/"
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from rokcsi.catalog.database import Database
 from rokcsi.catalog.opening import open_catalog
@@ -23,6 +23,7 @@ from rokcsi.pipeline import notebook, resume, run
 from rokcsi.pipeline.checkpoint import of_notebook
 from rokcsi.pipeline.definition import parse
 from rokcsi.pipeline.deletion import delete_run, delete_version
+from rokcsi.pipeline.names import RUN_LABEL
 from rokcsi.pipeline.reconcile import reconcile
 from rokcsi.pipeline.restore import restore
 from rokcsi.pipeline.run import RunOptions
@@ -40,6 +41,11 @@ class Mortal(Database):
     """A database that answers nothing to a process that is gone."""
 
     dead = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        # The disk outlives the process here, so it need not be waited for.
+        event.listen(self._engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -171,11 +177,13 @@ def _leaks(scene: Scene) -> list[str]:
     notebooks = world.catalog.notebooks.list()
     wanted = {volume.claim for n in notebooks for volume in n.volumes}
     wanted |= {volume.claim for r in runs for volume in r.volumes}
+    # The volumes of a leg before go with the next resume, or with the run, when their removal failed.
+    replaced = {c.name for c in cluster.claims() if c.labels.get(RUN_LABEL) in {r.id for r in runs if r.leg > 1}}
     wanted |= {v.cut_name for v in versions} | {n.name for n in notebooks}
     ended = {pod.name for pod in cluster.pods() if pod.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}}
     known = {attempt.pod for r in runs for step in r.steps for attempt in step.attempts}
     left = cluster.left()
-    found += [f"nobody owns {name}" for name in sorted(left - wanted - (ended & known))]
+    found += [f"nobody owns {name}" for name in sorted(left - wanted - replaced - (ended & known))]
     found += [f"{name} is missing" for name in sorted(wanted - left)]
     return found
 
@@ -193,7 +201,7 @@ def _fails(scene: Scene, deed: Deed, call: int, error: BaseException, *, after: 
     try:
         deed(scene)
     except (RokcsiError, KeyboardInterrupt, Died) as raised:
-        assert raised is error  # noqa: PT017 - which one of three is the point
+        assert type(raised) is type(error)  # noqa: PT017 - which one of three is the point
     reached = len(scene.cluster.calls) > first + call
     scene.cluster.failure = None
     return reached
@@ -203,7 +211,7 @@ def _fails(scene: Scene, deed: Deed, call: int, error: BaseException, *, after: 
 @pytest.mark.parametrize("error", [PoolFull("no room"), Damaged("a broken pipe"), KeyboardInterrupt()], ids=repr)
 @pytest.mark.parametrize("name", DEEDS)
 def test_a_failure_at_any_call_leaves_nothing_half_made(
-    scene: Scene, name: str, error: BaseException, after: bool
+    scene: Scene, name: str, error: BaseException, *, after: bool
 ) -> None:
     if isinstance(error, PoolFull) and after:
         pytest.skip("a full pool has not done the deed")
@@ -217,7 +225,7 @@ def test_a_failure_at_any_call_leaves_nothing_half_made(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("name", [*DEEDS, *DELETIONS])
-def test_a_crash_at_any_call_is_ended_by_the_next_process(tmp_path: Path, name: str, after: bool) -> None:
+def test_a_crash_at_any_call_is_ended_by_the_next_process(tmp_path: Path, name: str, *, after: bool) -> None:
     deed = {**DEEDS, **DELETIONS}[name]
     call, reached = 0, True
     while reached:

@@ -6,6 +6,7 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.history import NOTEBOOKS_BUCKET, Notebook, ReasonKind, Version
 from rokcsi.model.runs import Run, RunStatus, StepStatus
 from rokcsi.pipeline import fingerprint, resume, run
+from rokcsi.pipeline.checkpoint import of_notebook
 from rokcsi.pipeline.definition import PipelineDefinition
 from rokcsi.pipeline.describe import acknowledgement, describe_step
 from rokcsi.pipeline.progress import CheckpointTaken, RunEnded, StepEnded, StepSkipped, VolumeCloned
@@ -180,8 +181,6 @@ def test_a_step_named_at_resume_runs_again_with_all_that_needs_it(
 def test_a_checkpoint_of_a_fixed_notebook_knows_which_steps_were_complete(
     world: World, cluster: MemoryCluster, lab: Notebook, definition: PipelineDefinition
 ) -> None:
-    from rokcsi.pipeline.checkpoint import of_notebook
-
     failed = _failed_run(world, lab, definition)
     restore(world, failed.steps[3].attempts[0].before or "", "fix")
     (cluster.folder("fix-workspace") / "settings").write_text("separator=plus\n")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rokcsi.system.thaw_watchdog import Armed
+
+
+def due(armed: Armed) -> float | None:
+    return armed.wait_seconds()
+
+
+def test_it_waits_for_ever_when_nothing_is_armed() -> None:
+    assert due(Armed(2.0)) is None
+
+
+def test_what_is_armed_is_due_after_the_limit_and_not_when_disarmed(tmp_path: Path) -> None:
+    armed = Armed(2.0)
+    line = f"arm 1 {tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()
+    armed.hear(line)
+    armed.hear(line.replace(b"arm 1", b"arm 2"))
+    wait = due(armed)
+    assert wait is not None
+    assert 1.0 < wait <= 2.0
+    armed.hear(b"disarm 1")
+    assert due(armed) is not None
+    armed.hear(b"disarm 2")
+    armed.hear(b"disarm 2")
+    assert due(armed) is None
+
+
+def test_what_is_due_is_forgotten_also_when_it_cannot_be_thawed(tmp_path: Path) -> None:
+    armed = Armed(0.0)
+    armed.hear(
+        f"arm 1 7:{b'/no/such/place'.hex()} {tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()
+    )
+    armed.thaw_due(time.monotonic() + 1)
+    assert due(armed) is None
