@@ -254,9 +254,13 @@ def _options_of(parameters: Sequence[str] | None, parallelism: int) -> list[str]
 def _go_on_in_background(context: typer.Context, arguments: Sequence[str]) -> None:
     home = local_settings(place_of(context).home).home
     with session(context) as opened:
-        task = begun_in_background(["--home", str(home), *arguments], home, opened.task_of)
-    typer.echo(f"run/{task.subject} started")
-    typer.echo(f"wait for it: rokctl wait run {task.subject}; stop it: rokctl cancel run {task.subject}", err=True)
+        begun = begun_in_background(["--home", str(home), *arguments], home, opened.run_task_of)
+    if begun.task is None:
+        typer.echo(begun.printed, err=True, nl=False)
+        raise typer.Exit(begun.status)
+    run = begun.task.subject
+    typer.echo(f"run/{run} started")
+    typer.echo(f"wait for it: rokctl wait run {run}; stop it: rokctl cancel run {run}", err=True)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import typer
 from rokcsi.cli.formats import Column, drawn_table
 
 T = TypeVar("T")
-_LABEL_WIDTH = 20
+_LABEL_WIDTH = 22
 _INDENT = "  "
 
 

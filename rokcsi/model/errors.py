@@ -13,6 +13,8 @@
     ├── NotSupported
     ├── Unavailable      PoolElsewhere PoolTaken SocketTaken DriverAway
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
+
+Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from rokcsi.model.errors import InvalidRequest, SizeOutOfRange
 
@@ -15,7 +16,7 @@ _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGTP]|[KMGTP]i)?B?")
 class Bytes(int):
     """A number of bytes, never negative; prints itself as people write it (`1.5Gi`)."""
 
-    def __new__(cls, value: int) -> Bytes:
+    def __new__(cls, value: int) -> Self:
         """Raise InvalidRequest for a negative value."""
         if value < 0:
             raise InvalidRequest(f"a size cannot be negative: {value}")
@@ -44,11 +45,14 @@ class Bytes(int):
         return format(str(self), spec)
 
 
+_NOTHING = Bytes(0)
+
+
 @dataclass(frozen=True, slots=True)
 class SizeRange:
     """What a caller asks for: at least `required` bytes, at most `limit` (None: no limit)."""
 
-    required: Bytes = Bytes(0)
+    required: Bytes = _NOTHING
     limit: Bytes | None = None
 
     def __post_init__(self) -> None:
@@ -66,5 +70,7 @@ class SizeRange:
         """
         size = Bytes(max(self.required, minimum, unit)).rounded_up(unit)
         if not self.admits(size):
-            raise SizeOutOfRange(f"the smallest size possible here is {size} ({int(size)} bytes), above the limit of {self.limit}")
+            raise SizeOutOfRange(
+                f"the smallest size possible here is {size} ({int(size)} bytes), above the limit of {self.limit}"
+            )
         return size

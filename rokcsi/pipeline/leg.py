@@ -23,6 +23,7 @@ from rokcsi.pipeline.tasks import Progress
 from rokcsi.pipeline.world import World
 
 _CLONED_PERCENT = 10
+_WAKES_AFTER_SECONDS = 0.5
 
 
 class Serialized:
@@ -90,7 +91,8 @@ class Leg:
                 running[pool.submit(self._run_step, steps[name])] = name
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            # Ctrl-C may be delivered to another thread than this one, which then learns of it when it next wakes.
+            for future in wait(running, _WAKES_AFTER_SECONDS, FIRST_COMPLETED).done:
                 name = running.pop(future)
                 self._skip_after(name, future.result(), begun)
                 done = len(begun) - len(running)

@@ -1,6 +1,7 @@
 """Locks between processes: flock(2) on a small file that vanishes with the thing it guards.
 
-Called by the local cluster, which may be several programs at once. The kernel lets go of
+`locked_file` is called by the local cluster, which may be several programs at once;
+`lock_alone` by the loop-file pool, which only one driver may serve. The kernel lets go of
 the lock of a process that dies, so there is nothing to clean up.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from rokcsi.model.errors import LockTimeout
 
+_LOCKS = Path("/proc/locks")
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
 
 
@@ -57,3 +59,24 @@ def _is_still(path: Path, descriptor: int) -> bool:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def lock_alone(fd: int) -> bool:
+    """Take the lock of an open file; False when another one has it. Raises OSError."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def holder_of(fd: int) -> int | None:
+    """Give the process that holds a file's lock, None when it cannot be seen from this pid namespace."""
+    file = os.fstat(fd)
+    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    for line in _LOCKS.read_text().splitlines():
+        # 7: FLOCK  ADVISORY  WRITE 1234 fe:00:10010686 0 EOF
+        fields = line.split()
+        if place in fields and fields[1] == "FLOCK" and fields[4].isdecimal() and fields[4] != "0":
+            return int(fields[4])
+    return None

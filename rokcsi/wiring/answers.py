@@ -9,7 +9,7 @@ from pathlib import Path
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.cluster import Claim, Pod
 from rokcsi.model.errors import InvalidRequest, RecordNotFound
-from rokcsi.model.history import Bucket, FileObject, Notebook, Task, Version
+from rokcsi.model.history import Bucket, FileObject, Notebook, Task, TaskKind, Version
 from rokcsi.model.runs import Attempt, Run, Step
 from rokcsi.pipeline.describe import StepDescription, describe_step, url_of
 from rokcsi.pipeline.find import find_version
@@ -124,9 +124,10 @@ class Answers:
             raise InvalidRequest(f"{len(matching)} tasks begin with {id!r}; give more of the id")
         return matching[0] if len(matching) == 1 else self._world.catalog.tasks.get(id)
 
-    def task_of(self, owner: str) -> Task | None:
-        """Give the newest task of a process, by its owner's name; None when it has none."""
-        return next((task for task in reversed(self.tasks()) if task.owner == owner), None)
+    def run_task_of(self, owner: str) -> Task | None:
+        """Give the newest run's task of a process, by its owner's name; None when it has none."""
+        mine = (task for task in reversed(self.tasks()) if task.owner == owner and task.kind is TaskKind.RUN)
+        return next(mine, None)
 
     def claims(self) -> Sequence[Claim]:
         """Give all claims, ordered by name."""

@@ -8,9 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rokcsi.model.errors import Busy, StillInUse
+from rokcsi.model.errors import Busy
 from rokcsi.model.history import Task
 from rokcsi.pipeline.owner import ProcessOwner
 from rokcsi.system.processes import ProcessIdentity, end_process, start_in_background
@@ -18,14 +19,21 @@ from rokcsi.system.processes import ProcessIdentity, end_process, start_in_backg
 _BEGIN_SECONDS = 60.0
 _END_SECONDS = 60.0
 _POLL_SECONDS = 0.05
-_LINES = 5
 
 
-def begun_in_background(arguments: Sequence[str], home: Path, task_of: Callable[[str], Task | None]) -> Task:
-    """Start `rokctl ARGUMENTS` as a process of its own and give the task it has begun.
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What became of a command in the background: its `task`; or None, its exit status and what it `printed`."""
 
-    `task_of` looks for the task of a process, by its owner's name. Raises StillInUse with the
-    end of what the process printed where it ended before it had begun one.
+    task: Task | None
+    status: int = 0
+    printed: str = ""
+
+
+def begun_in_background(arguments: Sequence[str], home: Path, task_of: Callable[[str], Task | None]) -> Beginning:
+    """Start `rokctl ARGUMENTS` as a process of its own, and wait until it has begun a task or has ended.
+
+    `task_of` looks for the task of a process, by its owner's name. Raises Busy where neither comes.
     """
     log = home / "background" / f"{secrets.token_hex(4)}.log"
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,12 +43,12 @@ def begun_in_background(arguments: Sequence[str], home: Path, task_of: Callable[
     owner = ProcessOwner(child.pid).name
     until = time.monotonic() + _BEGIN_SECONDS
     while time.monotonic() < until:
-        ended = child.poll() is not None
+        status = child.poll()  # asked before looking: a task begun in between is seen
         task = task_of(owner)
         if task is not None:
-            return task
-        if ended:
-            raise StillInUse("\n".join(log.read_text(encoding="utf-8").splitlines()[-_LINES:]).removeprefix("error: "))
+            return Beginning(task)
+        if status is not None:
+            return Beginning(None, status, log.read_text(encoding="utf-8"))
         time.sleep(_POLL_SECONDS)
     raise Busy(f"process {child.pid} has not begun its run yet; {log} tells what it is doing")
 

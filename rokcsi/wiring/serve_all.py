@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from rokcsi import __version__
@@ -87,6 +87,7 @@ def _serve(settings: ServeSettings, parts: ExitStack) -> None:
     locks = KeyedLocks(settings.max_workers // 2)
     pool = open_pool(settings, table, locks, metrics)
     parts.callback(pool.close)
+    parts.callback(_forget_records, Path(settings.records) / pool.id)
     PoolMetrics(pool, metrics.registry)
     server = _server(settings, FreezeReportingPool(pool, metrics), table, locks, CallRecorder(metrics), readiness)
     server.start()
@@ -133,6 +134,12 @@ def _server(
         ready=readiness.ready,
         workers=settings.max_workers,
     )
+
+
+def _forget_records(folder: Path) -> None:
+    """Leave no empty folder behind where nothing is staged any more."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _say_it_serves(settings: ServeSettings, server: Server, pool: Pool, pages: MetricsPages | None) -> None:

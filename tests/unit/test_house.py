@@ -26,7 +26,8 @@ def _name(path: Path) -> str:
     return str(path.relative_to(HOUSE))
 
 
-OURS = _python("rokcsi", "demo", "bench", "sanity", "examples")
+MIGRATIONS = HOUSE / "rokcsi" / "catalog" / "migrations"  # a schema is one long list
+OURS = [p for p in _python("rokcsi", "demo", "bench", "sanity", "examples") if MIGRATIONS not in p.parents]
 TESTS = _python("tests")
 
 
@@ -47,7 +48,7 @@ def test_no_file_is_longer_than_the_wall(path: Path) -> None:
 @pytest.mark.parametrize("path", OURS, ids=_name)
 def test_no_function_is_longer_than_the_wall(path: Path) -> None:
     functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    long = [f.name for f in functions if (f.end_lineno or f.lineno) - f.lineno + 1 > FUNCTION_WALL]
+    long = [f.name for f in functions if (f.end_lineno or 0) - f.body[0].lineno + 1 > FUNCTION_WALL]
     assert not long, f"each of these is two functions: {', '.join(long)}"
 
 

@@ -7,7 +7,6 @@ that keeps a second driver out for as long as the first one lives.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from rokcsi.model.errors import Damaged, InvalidRequest, NotSupported, PoolTaken
 from rokcsi.model.ids import PoolId
 from rokcsi.pools.loopfile.disk import closing, on_disk
+from rokcsi.system.file_locks import holder_of, lock_alone
 from rokcsi.system.ioctls import clone_file
 from rokcsi.system.linking import flush_folder, unnamed_file
 
@@ -94,20 +94,7 @@ def shares_blocks(folder: Path) -> bool:
 
 
 def _lock(fd: int, path: Path) -> None:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _holder(os.fstat(fd))
-        raise PoolTaken(
-            f"the pool {path} is served by {holder} already; stop that one, or use another folder"
-        ) from None
-
-
-def _holder(file: os.stat_result) -> str:
-    """Name the process that has the lock, as /proc/locks tells it; it may live in a pid namespace that we cannot see."""
-    place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
-    for line in Path("/proc/locks").read_text().splitlines():
-        fields = line.split()
-        if "FLOCK" in fields and place in fields and "->" not in fields and fields[4].isdecimal():
-            return f"process {fields[4]}"
-    return "another process"
+    if not lock_alone(fd):
+        pid = holder_of(fd)
+        holder = "another process" if pid is None else f"process {pid}"
+        raise PoolTaken(f"the pool {path} is served by {holder} already; stop that one, or use another folder")

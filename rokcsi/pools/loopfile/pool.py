@@ -92,7 +92,10 @@ class LoopFilePool:
         used = (store.f_blocks - store.f_bfree) * store.f_frsize
         free = min(store.f_bavail * store.f_frsize, host.f_bavail * host.f_frsize)
         return Capacity(
-            Bytes(used + free), Bytes(used), Bytes(self._index.promised), Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT)
+            Bytes(used + free),
+            Bytes(used),
+            Bytes(self._index.promised),
+            Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT),
         )
 
     def volume(self, id: VolumeId) -> Volume:

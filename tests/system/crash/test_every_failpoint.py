@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 import pytest
-import rokcsi.wiring.serve_all  # noqa: F401 - importing the driver declares all its failpoints
 
+import rokcsi.wiring.serve_all  # noqa: F401 - importing the driver declares all its failpoints
 from rokcsi.system import failpoints
 from tests.system.crash.served import ServedDriver
 from tests.system.crash.story import Story
@@ -46,12 +46,15 @@ def unmount_all_below(folder: Path) -> None:
         subprocess.run(["losetup", "--detach", line.split()[0]], check=False)
 
 
-def told(driver: ServedDriver, story: Story, name: str, call: Any) -> bool:
+def told(driver: ServedDriver, story: Story, name: str, call: Any, *, restart_to: str) -> bool:
     """Make one call; where the driver is killed by it, start it again and repeat the call twice. Tell whether it was."""
     try:
         story.answers[name] = call(driver.calls)
     except grpc.RpcError:
         assert driver.was_killed(), f"{name} failed without a crash:\n{driver.log()[-3000:]}"
+        if restart_to in AFTER_A_CRASH:
+            driver.start(failpoint=restart_to)
+            assert driver.is_dead(), f"no start passes {restart_to}: the failpoint is dead"
         driver.start()
         first = call(driver.calls)
         assert call(driver.calls) == first, f"{name} answered differently the second time"
@@ -70,17 +73,21 @@ def counts(driver: ServedDriver) -> dict[str, int]:
     }
 
 
-@pytest.mark.parametrize("name", failpoints.declared())
+AFTER_A_CRASH = {"loopfile.reconcile.discarded": "loopfile.cut.named:2"}
+"""Places passed only by a start that finds what an earlier crash, at the second name, has left."""
+
+
+@pytest.mark.parametrize("name", [name for name in failpoints.declared() if not name.startswith("local.")])
 def test_a_driver_killed_here_gives_the_same_answer_after_a_restart_and_leaks_nothing(
     driver: ServedDriver, tmp_path: Path, name: str
 ) -> None:
-    driver.start(failpoint=name)
+    driver.start(failpoint=AFTER_A_CRASH.get(name, name))
     killed = [driver.is_dead()]
     if driver.is_dead():
         assert driver.was_killed(), driver.log()[-3000:]
         driver.start()
     story = Story(tmp_path)
-    killed += [told(driver, story, step, call) for step, call in story.steps()]
+    killed += [told(driver, story, step, call, restart_to=name) for step, call in story.steps()]
 
     assert any(killed), f"no call of the story passes {name}: the failpoint is dead"
     assert counts(driver) == {"volumes": 0, "snapshots": 0}

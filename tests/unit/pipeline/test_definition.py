@@ -75,8 +75,7 @@ def test_a_whole_file_is_read_with_its_texts_as_they_are_written() -> None:
         ("name:\nsteps:\n- {name: a, command: b}", "pipeline.yaml:1:6: name: this is empty; write a text, or '' for an empty one"),
         (
             "name: My Pipeline\nsteps:\n- {name: a, command: b}",
-            "pipeline.yaml:1:7: name: 'My Pipeline' is no name; use lower-case letters, digits and '-', "
-            "beginning and ending without '-'",
+            "pipeline.yaml:1:7: name: 'My Pipeline' is no name; use lower-case letters, digits and '-', beginning and ending without '-'",
         ),
         ("name: a\nsteps:\n- {name: a}", "pipeline.yaml:3:3: steps[0]: the key 'command' is missing"),
         (
@@ -187,7 +186,7 @@ def _is_read_or_complained_of(text: str) -> None:
     try:
         definition = parse(text)
     except PipelineFileWrong as error:
-        assert all(_PLACE.match(line) for line in re.split(r"\n(?=pipeline\.yaml)", str(error)))
+        assert all(_PLACE.match(line) for line in re.split(r"\n(?=pipeline\.yaml)", str(error)))  # noqa: PT017 - either end is right
     else:
         assert definition.steps
         assert all(step.command for step in definition.steps)
