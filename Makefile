@@ -25,7 +25,7 @@ demo-clean: setup ## remove everything that make demo made
 
 test: setup ## every check and every suite, csi-sanity too; under 12 minutes (root)
 	@tools/prerequisites
-	@tools/timed lint types floors test-unit test-contract test-docs test-system test-e2e sanity
+	@tools/timed format-check lint types floors test-unit test-contract test-docs test-system test-e2e sanity
 
 check: setup ## format, lint, types, floors, unit, contract, docs; about a minute, no root
 	@tools/timed format-check lint types floors test-unit test-contract test-docs
@@ -51,8 +51,9 @@ test-contract: ## the promises of a pool, kept by the in-memory pool
 test-docs: ## every command in the documentation exists
 	$(PYTEST) $(TESTS)/unit/test_docs.py $(TESTS)/unit/test_shown_commands.py
 
-test-system: ## the tests that use loop devices and mounts (root)
+test-system: ## the tests that use loop devices and mounts, the contract on real pools too (root)
 	@tools/prerequisites
+	$(PYTEST) $(TESTS)/contract -m system
 	$(PYTEST) $(TESTS)/system
 
 test-e2e: ## the demo's story and the command lines, end to end (root)

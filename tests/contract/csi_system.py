@@ -135,15 +135,23 @@ class CsiSystem:
     def _with_device(self, volume: str, deed: Callable[[Path], T]) -> T:
         staging, target = self._folder / "staging", self._folder / "target"
         staging.mkdir(exist_ok=True)
-        place = {"volume_id": volume, "staging_target_path": str(staging)}
-        self._call("NodeStageVolume", csi.NodeStageVolumeRequest(**place, volume_capability=block_capability()))
-        published = {**place, "target_path": str(target)}
-        self._call("NodePublishVolume", csi.NodePublishVolumeRequest(**published, volume_capability=block_capability()))
+        stage = csi.NodeStageVolumeRequest(
+            volume_id=volume, staging_target_path=str(staging), volume_capability=block_capability()
+        )
+        publish = csi.NodePublishVolumeRequest(
+            volume_id=volume,
+            staging_target_path=str(staging),
+            target_path=str(target),
+            volume_capability=block_capability(),
+        )
+        self._call("NodeStageVolume", stage)
+        self._call("NodePublishVolume", publish)
         try:
             return deed(target)
         finally:
+            unstage = csi.NodeUnstageVolumeRequest(volume_id=volume, staging_target_path=str(staging))
             self._call("NodeUnpublishVolume", csi.NodeUnpublishVolumeRequest(volume_id=volume, target_path=str(target)))
-            self._call("NodeUnstageVolume", csi.NodeUnstageVolumeRequest(**place))
+            self._call("NodeUnstageVolume", unstage)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from tests.contract.systems import ProvisionerSystem, System
 IN_MEMORY = settings(max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
 # Making a failing run shorter takes hundreds of runs: seconds in memory, many minutes on real devices.
 ON_DEVICES = settings(IN_MEMORY, max_examples=25, phases=[Phase.generate])
-IN_A_PROCESS = settings(ON_DEVICES, max_examples=6)
+IN_A_PROCESS = settings(ON_DEVICES, max_examples=4, stateful_step_count=40)
 
 
 def run_machine(fresh: Callable[[Path], AbstractContextManager[System]], folder: Path, limits: settings) -> None:

@@ -73,8 +73,8 @@ def counts(driver: ServedDriver) -> dict[str, int]:
     }
 
 
-AFTER_A_CRASH = {"loopfile.reconcile.discarded": "loopfile.cut.named:2"}
-"""Places passed only by a start that finds what an earlier crash, at the second name, has left."""
+AFTER_A_CRASH = {"loopfile.reconcile.discarded": "loopfile.cut.named:3"}
+"""Places passed only by a start that finds what an earlier crash, here at the first name of the group, has left."""
 
 
 @pytest.mark.parametrize("name", [name for name in failpoints.declared() if not name.startswith("local.")])
