@@ -30,7 +30,8 @@ _COLUMNS = (
 
 def show_settings(
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings [/etc/rokcsi/rokcsi.toml].")
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="TOML file with settings; else /etc/rokcsi/rokcsi.toml."),
     ] = None,
     output: Annotated[SettingsFormat, typer.Option("--output", "-o", help="How to print them.")] = SettingsFormat.TABLE,
 ) -> None:

@@ -42,7 +42,7 @@ def log_of(home: Path) -> Path:
 
 def serve_command(home: Path) -> list[str]:
     """Give the command that serves the driver of this home folder."""
-    program = [sys.executable, "-m", "rokcsi.cli.rokcsi", "serve", "all"]
+    program = [sys.executable, "-m", "rokcsi.cli.entry", "serve", "all"]
     return [
         *program,
         "--home",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +40,13 @@ class ProvisionerInMemory:
         contents.mkdir()
         return cls.over(InterruptedPool(contents), folder, limits)
 
-    def interrupt(self) -> None:
-        """Let the driver die, from here on, before it deletes or labels anything."""
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Let the driver die, for a block, before it deletes or labels anything."""
         assert isinstance(self.memory, InterruptedPool)
         self.memory.interrupted = True
+        yield
+        self.memory.interrupted = False
 
     def restarted(self) -> ProvisionerInMemory:
         """Give what a restarted driver would have."""

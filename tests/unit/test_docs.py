@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 from prometheus_client import generate_latest
+from typer.testing import CliRunner
 
 from rokcsi.cli.nouns import NOUNS
 from rokcsi.cli.rokcsi import app as rokcsi_app
@@ -55,6 +56,14 @@ def test_every_command_has_its_section_with_all_its_options(name: str, command: 
         for option in getattr(parameter, "opts", []):
             if option.startswith("-") and option not in EVERYWHERE:
                 assert f"`{option}`" in sections[name] or f"`{option} " in sections[name], f"{name}: {option}"
+
+
+@pytest.mark.parametrize("name", [name for name, _ in all_commands()])
+def test_every_command_prints_its_help(name: str) -> None:
+    program, *words = name.split()
+    answer = CliRunner().invoke(rokcsi_app if program == "rokcsi" else rokctl_app, [*words, "--help"])
+    assert answer.exit_code == 0, answer.output
+    assert "Usage:" in answer.output
 
 
 def test_no_section_tells_of_a_command_that_is_not_there() -> None:

@@ -12,7 +12,6 @@ def main() -> None:
         raise SystemExit(f"expected 1797 images of 64 pixels, found {pixels.shape}")
     if pixels.min() < 0 or pixels.max() > 16 or set(digits) != set(range(10)):
         raise SystemExit("a pixel is outside 0..16, or a label is no digit")
-    HANDOVER.mkdir(parents=True, exist_ok=True)
     np.savez(HANDOVER / "images.npz", pixels=pixels, digits=digits)
     print(f"{len(digits)} images of 8 x 8 pixels, digits {digits.min()} to {digits.max()}")
 

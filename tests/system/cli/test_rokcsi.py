@@ -40,7 +40,7 @@ def rokcsi(disk: Path, tmp_path: Path) -> Rokcsi:
 
     def run(*arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "rokcsi.cli.rokcsi", *arguments],
+            [sys.executable, "-m", "rokcsi.cli.entry", *arguments],
             input=answer,
             capture_output=True,
             text=True,

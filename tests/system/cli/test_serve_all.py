@@ -47,7 +47,7 @@ class Place:
 
 def rokcsi(arguments: Sequence[str], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rokcsi.cli.rokcsi", *arguments],
+        [sys.executable, "-m", "rokcsi.cli.entry", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

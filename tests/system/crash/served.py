@@ -33,6 +33,7 @@ class ServedDriver:
         environment = {**os.environ, "ROKCSI_FAILPOINT": failpoint, "ROKCSI_HOME": str(self.folder / "home")}
         program = [str(Path(sys.executable).with_name("rokcsi")), "serve", "all", "--endpoint", self.endpoint]
         program += ["--pool", f"loopfile:{self.pool}", "--node-id", "crash"]
+        program += ["--records", str(self.folder / "records")]
         with (self.folder / "driver.log").open("ab") as log:
             self._process = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
         self._calls = Calls(self.endpoint)

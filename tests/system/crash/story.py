@@ -35,10 +35,10 @@ class Calls:
         self._channel = grpc.insecure_channel(
             endpoint, [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 50)]
         )
-        self.identity = stubs.IdentityStub(self._channel)
-        self.controller = stubs.ControllerStub(self._channel)
-        self.groups = stubs.GroupControllerStub(self._channel)
-        self.node = stubs.NodeStub(self._channel)
+        self.identity = stubs.IdentityStub(self._channel)  # type: ignore[no-untyped-call]  # generated code
+        self.controller = stubs.ControllerStub(self._channel)  # type: ignore[no-untyped-call]  # generated code
+        self.groups = stubs.GroupControllerStub(self._channel)  # type: ignore[no-untyped-call]  # generated code
+        self.node = stubs.NodeStub(self._channel)  # type: ignore[no-untyped-call]  # generated code
 
     def close(self) -> None:
         self._channel.close()
@@ -198,7 +198,7 @@ class Story:
     def _endings(self) -> Iterator[tuple[str, Callable[[Calls], Any]]]:
         for name in ("work", "small", "raw", "clone"):
             if name != "raw":
-                yield f"read {name} at the end", lambda _, name=name: self.must_read(name)
+                yield f"read {name} at the end", lambda _, name=name: self.must_read(name)  # type: ignore[misc]  # the default binds the loop's name
             yield from self.unmount(name)
         yield (
             "remove group",
@@ -219,7 +219,7 @@ class Story:
         for name in ("work", "small", "raw", "clone", "copy"):
             yield (
                 f"remove {name}",
-                lambda calls, name=name: calls.controller.DeleteVolume(
+                lambda calls, name=name: calls.controller.DeleteVolume(  # type: ignore[misc]  # as above
                     csi.DeleteVolumeRequest(volume_id=self.volume(name)), timeout=30
                 ),
             )

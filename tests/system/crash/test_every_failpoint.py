@@ -12,6 +12,7 @@ import pytest
 
 import rokcsi.wiring.serve_all  # noqa: F401 - importing the driver declares all its failpoints
 from rokcsi.system import failpoints
+from tests.fakes.loop_file_pools import LoopFilePools
 from tests.system.crash.served import ServedDriver
 from tests.system.crash.story import Story
 
@@ -23,7 +24,7 @@ def driver(tmp_path: Path) -> Iterator[ServedDriver]:
     served = ServedDriver(tmp_path)
     yield served
     served.stop()
-    unmount_all_below(tmp_path)
+    LoopFilePools(tmp_path).close()
 
 
 def mounts_below(folder: Path) -> list[str]:
@@ -37,13 +38,6 @@ def loops_below(folder: Path) -> list[str]:
         ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=True
     )
     return [line for line in table.stdout.splitlines() if str(folder) in line]
-
-
-def unmount_all_below(folder: Path) -> None:
-    for target in reversed(mounts_below(folder)):
-        subprocess.run(["umount", target], check=False)
-    for line in loops_below(folder):
-        subprocess.run(["losetup", "--detach", line.split()[0]], check=False)
 
 
 def told(driver: ServedDriver, story: Story, name: str, call: Any, *, restart_to: str) -> bool:

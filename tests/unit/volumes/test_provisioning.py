@@ -131,8 +131,8 @@ def test_a_copy_that_is_refused_cuts_nothing(house: ProvisionerInMemory) -> None
 def test_what_a_crash_leaves_of_a_copy_is_never_shown_and_goes_at_the_next_start(house: ProvisionerInMemory) -> None:
     provisioner = house.provisioner
     volume = provisioner.provision(wish())
-    house.interrupt()
-    provisioner.provision(replace(wish("b"), from_volume=handle(provisioner, volume)))
+    with house.interrupted():
+        provisioner.provision(replace(wish("b"), from_volume=handle(provisioner, volume)))
     [leftover] = house.memory.snapshots()
     hidden = handle(provisioner, leftover)
     assert list(provisioner.snapshots(SnapshotFilter())) == []
@@ -145,6 +145,23 @@ def test_what_a_crash_leaves_of_a_copy_is_never_shown_and_goes_at_the_next_start
     again = house.restarted()
     assert list(again.memory.snapshots()) == []
     assert len(again.provisioner.volumes()) == 2
+
+
+def test_a_copy_begins_with_the_present_bytes_also_when_an_earlier_attempt_left_its_snapshot(
+    house: ProvisionerInMemory,
+) -> None:
+    provisioner = house.provisioner
+    volume = provisioner.provision(wish())
+    request = replace(wish("b"), from_volume=handle(provisioner, volume))
+    with house.interrupted():
+        provisioner.provision(request)
+    provisioner.remove_volume(provisioner.handles.of_volume(VolumeId.of_name("b")))
+    with house.memory.attach(volume.id).open("r+b") as device:
+        device.write(b"written since")
+    copy = provisioner.provision(request)
+    with house.memory.attach(copy.id).open("rb") as device:
+        assert device.read(13) == b"written since"
+    assert list(house.memory.snapshots()) == []
 
 
 def test_a_file_system_may_be_looked_at_as_a_raw_device_and_never_the_other_way_round(provisioner: Provisioner) -> None:

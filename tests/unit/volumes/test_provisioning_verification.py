@@ -93,8 +93,8 @@ def test_a_crash_in_the_middle_of_a_check_leaves_nothing_and_the_repeated_call_c
     house: ProvisionerInMemory,
 ) -> None:
     volume = formatted(house, "a")
-    house.interrupt()
-    pending = checked_cut(house, volume)
+    with house.interrupted():
+        pending = checked_cut(house, volume)
     assert len(house.memory.volumes()) == 2
     assert len(house.provisioner.volumes()) == 1
     again = house.restarted()
@@ -107,8 +107,8 @@ def test_a_crash_in_the_middle_of_a_check_leaves_nothing_and_the_repeated_call_c
 
 def test_a_leftover_that_something_holds_waits_for_the_next_start(house: ProvisionerInMemory) -> None:
     volume = formatted(house, "a")
-    house.interrupt()
-    checked_cut(house, volume)
+    with house.interrupted():
+        checked_cut(house, volume)
     [leftover] = [each for each in house.memory.volumes() if each not in house.provisioner.volumes()]
     with house.memory.held(leftover.id):
         assert len(house.restarted().memory.volumes()) == 2

@@ -1,0 +1,30 @@
+"""Who is at work, and whether it still lives."""
+
+from __future__ import annotations
+
+import subprocess
+
+from rokcsi.pipeline.owner import ProcessOwner
+
+
+def test_this_process_lives_and_an_ended_one_does_not() -> None:
+    with subprocess.Popen(["sleep", "30"]) as child:
+        name = ProcessOwner(child.pid).name
+        assert ProcessOwner().lives(name)
+        child.kill()
+    assert not ProcessOwner().lives(name)
+    assert ProcessOwner().lives(ProcessOwner().name)
+
+
+def test_a_process_of_another_boot_or_a_strange_name_does_not_live() -> None:
+    mine = ProcessOwner().name
+    _, pid, started = mine.split(":")
+    for name in (
+        f"00000000-0000-0000-0000-000000000000:{pid}:{started}",
+        f"{mine}9",
+        "",
+        "x",
+        ":::",
+        mine.replace(pid, "-1"),
+    ):
+        assert not ProcessOwner().lives(name)
