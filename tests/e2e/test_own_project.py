@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.project import python
 from tests.e2e.conftest import HOUSE
 
 PAGE = (HOUSE / "docs" / "how-to" / "run-your-own-project.md").read_text()
@@ -68,7 +69,7 @@ def test_the_page_can_be_followed_line_by_line(home: Path, project: Path) -> Non
         if line.endswith(("-- bash", "pip install scikit-learn")):
             continue  # a shell of one's own, and packages from elsewhere
         verb = line.split()[1]
-        line = line.replace("python3 -m venv", f"{sys.executable} -m venv --without-pip")  # noqa: PLW2901 - the page's words with this machine's Python
+        line = line.replace("python3 -m venv", f"{python()} -m venv --without-pip")  # noqa: PLW2901 - the page's words with this machine's Python
         line = line.replace("vi /mnt", f"sed -i 's#{WRONG}#{RIGHT}#' /mnt")  # noqa: PLW2901 - an editor that needs no hands
         assert reader.type(line) == expected.get(verb, 0), line
     assert (project / "project" / "train.py").read_text() == f"print({WRONG})\n", "one's own folder was written to"
