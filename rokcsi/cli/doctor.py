@@ -51,7 +51,8 @@ def doctor(
     else:
         _show(found)
     well = found.well
-    if fix and found.leftovers and (yes_to_all or typer.confirm(f"Clear these {len(found.leftovers)}?", err=True)):
+    clearable = [leftover for leftover in found.leftovers if leftover.clearable]
+    if fix and clearable and (yes_to_all or typer.confirm(f"Clear these {len(clearable)}?", err=True)):
         left = clear(found, settings.serve, settings.local)
         for leftover in found.leftovers:
             typer.echo(f"{'kept' if leftover in left else 'cleared'}: {leftover.kind} {leftover.where}", err=True)
@@ -67,6 +68,6 @@ def _show(found: Diagnosis) -> None:
         typer.echo(note)
     if found.leftovers:
         print_table(found.leftovers, _FINDINGS)
-        typer.echo("\nNothing was changed yet; `rokcsi doctor --fix` clears what is left over.", err=True)
+        typer.echo("\nNothing was changed yet; `rokcsi doctor --fix` clears what is left over, not what is damaged.", err=True)
     else:
         typer.echo("Nothing left over.")

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.mount_options import check_mount_options
 from rokcsi.model.node import Access
 from rokcsi.model.volume import Volume
-
-FILESYSTEMS = ("xfs", "ext4")
 
 _Mode = csi.VolumeCapability.AccessMode
 _READERS = {_Mode.SINGLE_NODE_READER_ONLY, _Mode.MULTI_NODE_READER_ONLY}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rokcsi.model.cluster import NewClaim, NewPod, PodVolume
 from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.sizes import Bytes
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -15,7 +16,6 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _VOLUME_NAME = re.compile(_LABEL)
 _LONGEST_NAME = 253
 _VARIABLE = re.compile(r"[A-Za-z_][-A-Za-z0-9_.]*")
-_FILESYSTEMS = ("xfs", "ext4")
 _TAKEN_WITH_ALL_BELOW = ("/proc", "/sys", "/dev")
 _TAKEN = frozenset({"/", "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/run", "/sbin", "/usr", "/var"})
 _TAKEN |= {"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/sbin", "/var/run"}
@@ -33,8 +33,9 @@ def check_name(kind: str, name: str) -> None:
 def check_claim(new: NewClaim) -> None:
     """Raise InvalidRequest for a claim that can never be."""
     check_name("claim", new.name)
-    if new.filesystem not in _FILESYSTEMS:
-        raise InvalidRequest(f"claim {new.name!r}: {new.filesystem[:32]!r} is no file system; use xfs or ext4")
+    if new.filesystem not in FILESYSTEMS:
+        known = " or ".join(FILESYSTEMS)
+        raise InvalidRequest(f"claim {new.name!r}: {new.filesystem[:32]!r} is no file system; use {known}")
     if new.size <= Bytes(0):
         raise InvalidRequest(f"claim {new.name!r}: its size is 0; ask for 1Gi, say")
     if new.from_snapshot == "":

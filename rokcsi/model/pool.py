@@ -166,11 +166,15 @@ class ComparesSnapshots(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something without an owner: `kind` a word for it, `where` its path, `why` it is no longer needed."""
+    """Something without an owner: `kind` a word for it, `where` its path, `why` it is no longer needed.
+
+    What is damaged is not `clearable`: people decide whether to restore or to remove it.
+    """
 
     kind: str
     where: Path
     why: str
+    clearable: bool = True
 
 
 @runtime_checkable
@@ -181,4 +185,4 @@ class FindsLeftovers(Protocol):
         """Give what nobody owns; changes nothing."""
 
     def clear(self, leftover: Leftover) -> None:
-        """Remove one of them, after making sure once more that nobody owns it."""
+        """Remove one of them, after making sure once more that nobody owns it; raise StillInUse otherwise."""

@@ -12,21 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rokcsi.model.errors import NotSupported, StillInUse, SystemCallFailed, ToolFailed, VolumeDamaged
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.mounting.ext4 import read_ext4
 from rokcsi.system.command import Runner
 from rokcsi.system.log_replay import replay_log
+from rokcsi.system.make_filesystem import make_on_device
 from rokcsi.system.superblock import filesystem_size
 
 _LOOKED_AT = 1 << 16
 _BLKID_FOUND, _BLKID_NOTHING, _BLKID_AMBIVALENT = 0, 2, 8
-_MAKE_SECONDS = 600.0
 _CHECK_SECONDS = 3600.0
-_MAKERS: dict[str, tuple[str, ...]] = {
-    # 4096: a loop device over a reflinked file may announce such sectors, which a file
-    # system made for smaller ones cannot be mounted on.
-    "xfs": ("mkfs.xfs", "-q", "-s", "size=4096", "-m", "reflink=1"),
-    "ext4": ("mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
-}
 _DIRTY_XFS_LOG = "valuable metadata changes in a log"
 
 
@@ -52,13 +47,14 @@ class FilesystemTools:
 
     def make(self, device: Path, filesystem: str) -> None:
         """Make a file system; raise NotSupported for an unknown word, StillInUse where anything is on the device."""
-        maker = _MAKERS.get(filesystem)
-        if maker is None:
-            raise NotSupported(f"cannot make the file system {filesystem[:64]!r}; choose one of {', '.join(_MAKERS)}")
+        if filesystem not in FILESYSTEMS:
+            raise NotSupported(
+                f"cannot make the file system {filesystem[:64]!r}; choose one of {', '.join(FILESYSTEMS)}"
+            )
         found = self.found(device)
         if found is not None:
             raise StillInUse(f"{device} holds {found}; no file system is ever made over something")
-        self._runner.run((*maker, "--", str(device)), timeout_seconds=_MAKE_SECONDS)
+        make_on_device(self._runner, device, filesystem)
 
     def grow(self, device: Path, filesystem: str) -> bool:
         """Grow an ext4 that is too small; tell whether it still is, being mounted.

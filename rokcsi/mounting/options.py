@@ -13,6 +13,7 @@ from functools import lru_cache, reduce
 from operator import or_
 
 from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.mount_options import check_mount_options
 from rokcsi.system.mounts import (
     MS_DIRSYNC,
@@ -58,7 +59,6 @@ _VALUED = {
 }
 # A clone carries its origin's UUID, and XFS refuses to mount the same UUID twice without this.
 _ALWAYS = {"xfs": ("nouuid",), "ext4": ()}
-FILESYSTEMS = tuple(_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +119,7 @@ def _of_filesystem(option: str, filesystem: str) -> str:
 
 
 def _refuse_unknown(filesystem: str) -> None:
-    if filesystem not in _TEXT:
-        raise InvalidRequest(f"the file system {filesystem[:64]!r} is not supported; choose one of {', '.join(_TEXT)}")
+    if filesystem not in FILESYSTEMS:
+        raise InvalidRequest(
+            f"the file system {filesystem[:64]!r} is not supported; choose one of {', '.join(FILESYSTEMS)}"
+        )

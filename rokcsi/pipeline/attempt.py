@@ -66,7 +66,8 @@ class AttemptOfStep:
         with self.moment.alone():
             if self.moment.canceled:
                 raise RunCanceled
-            before = self._checkpoint(attempt, ReasonKind.STEP_BEFORE, parent=self.run.origin)
+            last = self.moment.last
+            before = self._checkpoint(attempt, ReasonKind.STEP_BEFORE, last.id if last else self.run.origin)
             attempt = self._save(
                 dataclasses.replace(attempt, status=StepStatus.RUNNING, before=before.id, started_at=self.world.now())
             )

@@ -72,7 +72,7 @@ def take(world: World, new: NewCheckpoint, listener: Listener = SILENT) -> Versi
         taking = dataclasses.replace(wanted, task=progress.task.id)
         world.catalog.versions.add(taking)
         with undone_on_failure(lambda: discard_version(world, taking)):
-            progress.reached(20, f"cutting {len(claims)} volumes at one instant")
+            progress.reached(20, f"cutting {len(claims)} {'volume' if len(claims) == 1 else 'volumes at one instant'}")
             cut = world.cluster.cut(taking.cut_name, taking.claims)
             progress.reached(90, "filing the version")
             ready = _filed(taking, new, claims, cut)

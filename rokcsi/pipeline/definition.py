@@ -19,9 +19,9 @@ __all__ = ["PipelineDefinition", "PipelineFileWrong", "StepDefinition", "VolumeD
 
 MOST_STEPS = 500
 MOST_RETRIES = 100
-_PIPELINE_KEYS = ("name", "steps", "parameters", "environment", "working_directory", "volumes")
-_STEP_KEYS = ("name", "command", "needs", "environment", "working_directory", "retries", "timeout")
-_VOLUME_KEYS = ("mount_path", "readonly")
+PIPELINE_KEYS = ("name", "steps", "parameters", "environment", "working_directory", "volumes")
+STEP_KEYS = ("name", "command", "needs", "environment", "working_directory", "retries", "timeout")
+VOLUME_KEYS = ("mount_path", "readonly")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def load(path: Path) -> PipelineDefinition:
 def parse(text: str, file: str = "pipeline.yaml") -> PipelineDefinition:
     """Read the text of a pipeline file, `file` being its name in complaints; raise PipelineFileWrong."""
     complaints = Complaints(file)
-    top = Place(compose(text, complaints), "", complaints).mapping(_PIPELINE_KEYS, required=("name", "steps"))
+    top = Place(compose(text, complaints), "", complaints).mapping(PIPELINE_KEYS, required=("name", "steps"))
     definition = PipelineDefinition(
         name=_name(top["name"]) if "name" in top else "",
         steps=_steps(top["steps"]) if "steps" in top else (),
@@ -93,7 +93,7 @@ def _steps(place: Place) -> tuple[StepDefinition, ...]:
     if len(items) > MOST_STEPS:
         place.complain(f"{len(items)} steps are too many; at most {MOST_STEPS} are possible")
         return ()
-    fields = [item.mapping(_STEP_KEYS, required=("name", "command")) for item in items]
+    fields = [item.mapping(STEP_KEYS, required=("name", "command")) for item in items]
     steps = [_step(found) for found in fields]
     _check_names(fields, steps)
     _check_needs(fields, steps)
@@ -197,7 +197,7 @@ def _volumes(place: Place | None) -> tuple[VolumeDefinition, ...]:
 
 
 def _volume(name: str, place: Place) -> VolumeDefinition:
-    found = place.mapping(_VOLUME_KEYS)
+    found = place.mapping(VOLUME_KEYS)
     path = found["mount_path"].text() if "mount_path" in found else None
     if path is not None and (problem := path_problem(path)) is not None:
         found["mount_path"].complain(problem)

@@ -73,8 +73,9 @@ def discard_run(world: World, run: Run) -> None:
         discard_version(world, version)
     remove_claims(world, run)
     world.catalog.runs.remove(run.id)
-    if run.task is not None:
-        world.catalog.tasks.remove(run.task)
+    for task in world.catalog.tasks.list(bucket=run.pipeline):
+        if task.object == run.id:  # one for each leg, and those of checkpoints that failed
+            world.catalog.tasks.remove(task.id)
 
 
 def run_is_alive(world: World, run: Run) -> bool:

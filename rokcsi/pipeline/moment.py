@@ -26,6 +26,7 @@ class Moment:
         self._running: dict[str, str] = {}  # pod by step
         self._completed = list(completed)
         self._quiet: Version | None = None
+        self._last: Version | None = None
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -52,8 +53,14 @@ class Moment:
         """The version since whose cut nothing can have changed."""
         return self._quiet
 
+    @property
+    def last(self) -> Version | None:
+        """The newest version of these volumes, None before the first."""
+        return self._last
+
     def cut(self, version: Version) -> None:
         """Note a checkpoint."""
+        self._last = version
         self._quiet = None if self._running else version
 
     def starts(self, step: str, pod: str) -> None:

@@ -121,6 +121,8 @@ def delete(world: World, name: str) -> None:
     if notebook.state is NotebookState.CREATING and _is_being_made(world, notebook):
         raise StillInUse(f"notebook {name!r} is being made at this moment; wait for that, or stop it there with Ctrl-C")
     dismantle(world, notebook)
+    if notebook.task is not None:
+        world.catalog.tasks.remove(notebook.task)
 
 
 def dismantle(world: World, notebook: Notebook) -> None:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-_STARTED_FIELD = 19  # of /proc/PID/stat, counted behind the closing parenthesis; proc(5): starttime
+# Of /proc/PID/stat, counted behind the closing parenthesis; proc(5): state, starttime.
+_STATE_FIELD, _STARTED_FIELD = 0, 19
+_ENDED = {"Z", "X", "x"}  # killed, and not yet collected by its parent
 
 
 class Owner(Protocol):
@@ -53,4 +55,5 @@ def _started(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[_STARTED_FIELD]
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[_STATE_FIELD] in _ENDED else fields[_STARTED_FIELD]

@@ -14,17 +14,20 @@ before is intact, and later writes fail with an error that the application sees.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
-from rokcsi.model.errors import PoolFull
+from rokcsi.model.errors import NotFound, PoolFull
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.pool import Capacity, Pool
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import NewVolume, Volume
 from rokcsi.pools.wrapper import PoolWrapper
+
+_Id = TypeVar("_Id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +103,22 @@ class AdmittingPool(PoolWrapper):
     def delete_volume(self, id: VolumeId) -> None:
         """Take a volume and its promise away."""
         size = self.volume(id).size
-        self._inner.delete_volume(id)
-        self._free(_Sums(volumes=size))
+        try:
+            self._inner.delete_volume(id)
+        finally:
+            # Also when the pool took it away and then failed: nobody will ask for it again.
+            if not _is_there(self._inner.volume, id):
+                self._free(_Sums(volumes=size))
 
     def delete_snapshots(self, ids: Iterable[SnapshotId]) -> None:
         """Take snapshots and their promises away."""
         going = list(dict.fromkeys(ids))
-        sizes = sum(self.snapshot(snapshot).size for snapshot in going)
-        self._inner.delete_snapshots(going)
-        self._free(_Sums(snapshots=sizes))
+        sizes = {snapshot: self.snapshot(snapshot).size for snapshot in going}
+        try:
+            self._inner.delete_snapshots(going)
+        finally:
+            gone = sum(size for snapshot, size in sizes.items() if not _is_there(self._inner.snapshot, snapshot))
+            self._free(_Sums(snapshots=gone))
 
     @contextmanager
     def _promised(self, more: _Sums) -> Iterator[None]:
@@ -144,3 +154,11 @@ class AdmittingPool(PoolWrapper):
 
     def _allowed(self, store: Capacity) -> int:
         return int(store.total * self._limits.overcommit)
+
+
+def _is_there(look: Callable[[_Id], object], id: _Id) -> bool:
+    try:
+        look(id)
+    except NotFound:
+        return False
+    return True

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rokcsi.model.sizes import Bytes
-from rokcsi.system.ioctls import block_device_size
-
-_BLKROSET = 0x125D
-_BLKROGET = 0x125E
-_INT = struct.Struct("=i")
+from rokcsi.system.ioctls import block_device_readonly, block_device_size, set_block_device_readonly
 
 
 def device_size(device: Path) -> Bytes:
@@ -26,13 +20,13 @@ def device_size(device: Path) -> Bytes:
 def refuses_writing(device: Path) -> bool:
     """Tell whether a block device refuses to be written to; raise OSError."""
     with _opened(device) as fd:
-        return bool(_INT.unpack(fcntl.ioctl(fd, _BLKROGET, bytes(_INT.size)))[0])
+        return block_device_readonly(fd)
 
 
 def refuse_writing(device: Path, *, refuse: bool) -> None:
     """Let every write to a block device fail with EPERM (BLKROSET), also of those who have it open, or no longer."""
     with _opened(device) as fd:
-        fcntl.ioctl(fd, _BLKROSET, _INT.pack(refuse))
+        set_block_device_readonly(fd, readonly=refuse)
 
 
 @contextmanager

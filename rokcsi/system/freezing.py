@@ -1,8 +1,9 @@
 """The freeze window: writers of several file systems stopped, something cut, writers let go.
 
 Called by the pool for its snapshots. Everything dirty is written out before the writers are
-stopped; inside there are only the cuts, and each file system is thawed as soon as its own
-cut is done: all were frozen together, so that nothing later can be in any cut. A watchdog
+stopped; inside there are only the cuts. What cannot be frozen is cut first, while all the
+others stand still; then each file system is thawed as soon as its own cut is done: all were
+frozen together, so that nothing later can be in any cut. A watchdog
 thaws if we die or take too long; a window it has ended is a broken one, and what was cut in
 it is worth nothing.
 """
@@ -72,10 +73,18 @@ class Freezer:
             with self._watched(points):
                 began = time.monotonic()
                 self._freeze_all(frozen)
-                outcomes = self.crew.run([_deed_then_thaw(cut, fd) for cut, fd in zip(cuts, opened, strict=True)])
+                outcomes = self._cut_frozen(list(zip(cuts, opened, strict=True)))
                 window = time.monotonic() - began
                 _raise_first(sorted(outcomes, key=_urgency))
         return window
+
+    def _cut_frozen(self, cuts: Sequence[tuple[FrozenCut, int | None]]) -> list[Exception | None]:
+        """Cut what is never frozen, then each of the others, and thaw that; all are thawed, whatever fails."""
+        early = self.crew.run([cut.deed for cut, fd in cuts if fd is None])
+        frozen = [(cut, fd) for cut, fd in cuts if fd is not None]
+        if any(early):
+            return early + self.crew.run([_thawing(fd) for _, fd in frozen])
+        return early + self.crew.run([_deed_then_thaw(cut, fd) for cut, fd in frozen])
 
     def close(self) -> None:
         """Let the watchdog and the threads end."""
@@ -175,9 +184,7 @@ def _thawing(fd: int) -> Deed:
     return thaw
 
 
-def _deed_then_thaw(cut: FrozenCut, fd: int | None) -> Deed:
-    if fd is None:
-        return cut.deed
+def _deed_then_thaw(cut: FrozenCut, fd: int) -> Deed:
     thaw = _thawing(fd)
 
     def both() -> None:

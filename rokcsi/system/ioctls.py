@@ -22,6 +22,7 @@ _FIFREEZE = 0xC0045877
 _FITHAW = 0xC0045878
 _FITRIM = 0xC0185879
 _BLKROSET = 0x125D
+_BLKROGET = 0x125E
 _BLKGETSIZE64 = 0x80081272
 _FSGETXATTR = 0x801C581F
 _FSSETXATTR = 0x401C5820
@@ -90,8 +91,16 @@ def block_device_size(fd: int) -> Bytes:
     return Bytes(struct.unpack("=Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0])
 
 
-def set_block_device_readonly(fd: int, readonly: bool) -> None:  # noqa: FBT001 - the ioctl's own argument
-    """Let a block device refuse all writes, or take them again (BLKROSET)."""
+def block_device_readonly(fd: int) -> bool:
+    """Tell whether a block device refuses to be written to (BLKROGET)."""
+    return bool(struct.unpack("=i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0])
+
+
+def set_block_device_readonly(fd: int, *, readonly: bool) -> None:
+    """Let every write to a block device fail with EPERM, also of those who have it open, or no longer (BLKROSET).
+
+    This sticks to the device's number: whatever comes to be shown by it later inherits it.
+    """
     fcntl.ioctl(fd, _BLKROSET, struct.pack("=i", readonly))
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rokcsi.model.errors import Damaged, StillInUse, SystemCallFailed
 from rokcsi.system import loop_ioctls
-from rokcsi.system.ioctls import block_device_size
+from rokcsi.system.ioctls import block_device_readonly, block_device_size, set_block_device_readonly
 from rokcsi.system.leases import may_be_written
 
 _CONTROL = Path("/dev/loop-control")
@@ -158,6 +158,8 @@ def _let_go(loop: LoopDevice, key: FileKey) -> bool:
             status = loop_ioctls.loop_status(fd)
             if status is None or (status.device, status.inode) != key:
                 return True
+            readonly = block_device_readonly(fd)
+            set_block_device_readonly(fd, readonly=False)
             loop_ioctls.release_loop(fd)
         # The device goes with the last descriptor; who still has one, keeps it.
         with _opened(loop, os.O_RDWR) as fd:
@@ -165,6 +167,7 @@ def _let_go(loop: LoopDevice, key: FileKey) -> bool:
             if status is None or (status.device, status.inode) != key:
                 return True
             loop_ioctls.keep_loop(fd)
+            set_block_device_readonly(fd, readonly=readonly)
     except OSError as error:
         if error.errno in {errno.ENXIO, errno.EBUSY}:
             return False
@@ -190,6 +193,8 @@ def _over_a_free_loop(control: int, file: int, path: Path, *, direct: bool) -> L
         try:
             with _opened(loop, os.O_RDWR) as fd:
                 loop_ioctls.bind_loop(fd, file, name=str(path), direct=direct)
+                # A device number keeps BLKROSET beyond its file: what somebody set for the last one is not for this.
+                set_block_device_readonly(fd, readonly=False)
         except OSError as error:
             if error.errno not in {errno.EBUSY, errno.ENXIO}:
                 raise

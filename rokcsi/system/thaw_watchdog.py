@@ -3,7 +3,9 @@
 Started by `watchdog.Watchdog` as a script, alone and without site-packages: it may import
 nothing of ours. It reads lines from its standard input, `arm ID DEVICE:PATH…` (the path's
 bytes in hexadecimal) and `disarm ID`. What is armed it thaws when the time given as its
-argument has passed, or at once when the pipe closes; then it ends.
+argument has passed, or at once when the pipe closes; then it ends. What is not frozen yet,
+since freezing takes so long, is tried again until it is disarmed, or for a few seconds after
+the pipe has closed.
 """
 
 import fcntl
@@ -14,20 +16,24 @@ import sys
 import time
 
 _FITHAW = 0xC0045878
+_AGAIN_SECONDS = 0.2
+_AFTERWARDS_SECONDS = 3.0
 _Frozen = list[tuple[int, bytes]]
 
 
-def thaw(device: int, path: bytes) -> None:
-    """Thaw the file system at a path if it is still the one meant; there is nobody to tell when it cannot be."""
+def thaw(device: int, path: bytes) -> bool:
+    """Thaw the file system at a path if it is still the one meant; False when it is and cannot be thawed now."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK)
     except OSError:
-        return
+        return True
     try:
         if os.fstat(fd).st_dev == device:
             fcntl.ioctl(fd, _FITHAW, 0)
     except OSError:
-        pass
+        return False
+    else:
+        return True
     finally:
         os.close(fd)
 
@@ -55,12 +61,21 @@ class Armed:
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def thaw_due(self, now: float) -> None:
-        """Thaw everything whose time has come by `now`."""
+        """Thaw everything whose time has come by `now`; what could not be thawed is due again a little later."""
         for id_, (until, systems) in list(self._frozen.items()):
             if until <= now:
+                left = [(device, path) for device, path in systems if not thaw(device, path)]
                 del self._frozen[id_]
-                for device, path in systems:
-                    thaw(device, path)
+                if left:
+                    self._frozen[id_] = (time.monotonic() + _AGAIN_SECONDS, left)
+
+    def thaw_to_the_end(self) -> None:
+        """Thaw everything; nobody is there any more to disarm what cannot be thawed yet."""
+        until = time.monotonic() + _AFTERWARDS_SECONDS
+        self.thaw_due(float("inf"))
+        while self._frozen and time.monotonic() < until:
+            time.sleep(_AGAIN_SECONDS)
+            self.thaw_due(float("inf"))
 
 
 def watch(pipe: int, limit_seconds: float) -> None:
@@ -70,7 +85,7 @@ def watch(pipe: int, limit_seconds: float) -> None:
         if select.select([pipe], [], [], armed.wait_seconds())[0]:
             chunk = os.read(pipe, 1 << 16)
             if not chunk:
-                armed.thaw_due(float("inf"))
+                armed.thaw_to_the_end()
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rokcsi.model.errors import InvalidRequest, SizeOutOfRange, SourceTooLarge
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM, FILESYSTEMS, SizeBounds
 from rokcsi.model.sizes import Bytes, SizeRange
 
 DEFAULT_SIZE = Bytes(1 << 30)
 ANY_FILESYSTEM = ""  # the caller wants files, and leaves to us how they are kept
-_DEFAULT_FILESYSTEM = "xfs"  # it grows online everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    smallest: Bytes
-    largest: Bytes
-
-
-_RAW = _Bounds(Bytes(1), Bytes(1 << 50))
-_BOUNDS = {
-    "xfs": _Bounds(Bytes(300 << 20), Bytes(1 << 50)),  # mkfs.xfs(8) refuses smaller ones
-    "ext4": _Bounds(Bytes(16 << 20), Bytes(16 << 40)),  # the most without the 64bit feature (ext4(5))
-}
+_RAW = SizeBounds(Bytes(1), Bytes(1 << 50))
 
 
 def checked_filesystem(filesystem: str | None) -> str | None:
     """Give what was asked for when volumes can have it; raise InvalidRequest naming the file systems they can have."""
-    if filesystem is not None and filesystem != ANY_FILESYSTEM and filesystem not in _BOUNDS:
-        raise InvalidRequest(f"the file system {filesystem!r} is not one of {', '.join(_BOUNDS)}")
+    if filesystem is not None and filesystem != ANY_FILESYSTEM and filesystem not in FILESYSTEMS:
+        raise InvalidRequest(f"the file system {filesystem!r} is not one of {', '.join(FILESYSTEMS)}")
     return filesystem
 
 
 def fresh_filesystem(wished: str | None) -> str | None:
     """Give the file system of an empty volume, `xfs` where any will do; None is a raw block volume."""
-    return _DEFAULT_FILESYSTEM if wished == ANY_FILESYSTEM else wished
+    return DEFAULT_FILESYSTEM if wished == ANY_FILESYSTEM else wished
 
 
 def smallest_size(filesystem: str | None, unit: Bytes) -> Bytes:
@@ -82,11 +70,11 @@ def grown_size(wished: SizeRange, present: Bytes, filesystem: str | None, unit: 
     return _not_absurd(wished.smallest(minimum=bounds.smallest, unit=unit), bounds)
 
 
-def _bounds(filesystem: str | None) -> _Bounds:
-    return _RAW if filesystem is None else _BOUNDS[filesystem]
+def _bounds(filesystem: str | None) -> SizeBounds:
+    return _RAW if filesystem is None else FILESYSTEMS[filesystem]
 
 
-def _not_absurd(size: Bytes, bounds: _Bounds) -> Bytes:
+def _not_absurd(size: Bytes, bounds: SizeBounds) -> Bytes:
     if size > bounds.largest:
         raise SizeOutOfRange(f"{size} is above {bounds.largest}, the largest volume of this kind; ask for less")
     return size

@@ -48,7 +48,7 @@ def diagnosis(serve: ServeSettings, local: LocalSettings) -> Diagnosis:
 
 
 def clear(found: Diagnosis, serve: ServeSettings, local: LocalSettings) -> Sequence[Leftover]:
-    """Remove what was found, each after making sure once more that nobody owns it; give what is still there.
+    """Remove what was found and can be cleared, each after making sure once more that nobody owns it; give what is still there.
 
     The cluster's part goes through the driver, which is started where it does not run.
     """
@@ -57,8 +57,8 @@ def clear(found: Diagnosis, serve: ServeSettings, local: LocalSettings) -> Seque
         with _cluster(local) as cluster:
             for leftover in found.cluster:
                 cluster.clear(leftover)
-    if found.pool:
-        clear_pool(serve, found.pool)
+    if any(leftover.clearable for leftover in found.pool):
+        clear_pool(serve, [leftover for leftover in found.pool if leftover.clearable])
     return diagnosis(serve, local).leftovers
 
 

@@ -11,9 +11,25 @@ from rokcsi.pools.loopfile.pool import LoopFilePool
 from rokcsi.pools.measured import Meter
 from rokcsi.pools.opening import served
 from rokcsi.pools.specification import PoolSpecification
+from rokcsi.pools.wrapper import PoolWrapper
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
+
+
+class PoolWithFreezer(PoolWrapper):
+    """The pool as it is served, and the freezer that was started for it: both end together."""
+
+    def __init__(self, inner: Pool, freezer: Freezer) -> None:
+        super().__init__(inner)
+        self._freezer = freezer
+
+    def close(self) -> None:
+        """Give the pool back, and let the freezer's threads and its watchdog end."""
+        try:
+            super().close()
+        finally:
+            self._freezer.close()
 
 
 def open_pool(settings: ServeSettings, table: MountTable, locks: KeyedLocks, meter: Meter | None = None) -> Pool:
@@ -23,8 +39,14 @@ def open_pool(settings: ServeSettings, table: MountTable, locks: KeyedLocks, met
     """
     where = PoolSpecification.parse(settings.pool)
     size = None if settings.image_size is None else Bytes(settings.image_size)
-    strict = LoopFilePool.open(where.folder, freezer=Freezer(table), image_size=size)
-    return served(strict, Limits(settings.overcommit, settings.data_limit), locks, meter)
+    freezer = Freezer(table)
+    try:
+        strict = LoopFilePool.open(where.folder, freezer=freezer, image_size=size, locks=locks)
+    except BaseException:
+        freezer.close()
+        raise
+    pool = served(strict, Limits(settings.overcommit, settings.data_limit), locks, meter)
+    return PoolWithFreezer(pool, freezer)
 
 
 def refuse_missing_pool(settings: ServeSettings) -> None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rokcsi.model.errors import NotSupported, SnapshotExists
+from rokcsi.model.errors import Busy, NotSupported, SnapshotExists
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.snapshot import Consistency, NewSnapshot, Snapshot
 from rokcsi.model.volume import Volume, no_labels
@@ -31,6 +31,7 @@ from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import Freezer, FrozenCut
 from rokcsi.system.ioctls import clone_file
 from rokcsi.system.linking import give_name, unnamed_file
+from rokcsi.system.loops import LoopDevice
 
 declare("loopfile.cut.prepared", "loopfile.cut.frozen", "loopfile.cut.copied", "loopfile.cut.thawed")
 declare("loopfile.cut.named", "loopfile.cut.flushed")
@@ -40,13 +41,17 @@ declare("loopfile.reconcile.discarded")
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A volume about to be cut: its open file, whether it may be written now, and where it is to be frozen."""
+    """A volume about to be cut: its open file, whether it may be written now, and where it is to be frozen.
+
+    `idle` is its loop when nobody has that mounted.
+    """
 
     file: int
     attached: bool = False
     point: Path | None = None
     device: int = 0
     consistency: Consistency = Consistency.FROZEN
+    idle: LoopDevice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,13 @@ class Cutting:
             self._unlink(going)
 
     def discard_incomplete(self) -> list[SnapshotId]:
-        """Remove what a crash has left of batches; give what that was. Called while the pool is opened."""
+        """Remove what a crash has left of batches; give what that was. Called while the pool is opened.
+
+        Nothing is removed while a snapshot's record cannot be read: it may be the missing one of a
+        batch. (No crash makes such a file: it has its record before its name.)
+        """
+        if self._index.damaged_snapshots:
+            return []
         incomplete = [batch for batch in self._index.batches() if len(self._index.batch(batch)) < batch.count]
         going = [stored.snapshot.id for batch in incomplete for stored in self._index.batch(batch)]
         if going:
@@ -124,7 +135,9 @@ class Cutting:
         # Not mounted where we can see it: a raw device, or a mount in another mount namespace.
         loops.flush(loop)
         idle = volume.filesystem is not None and not loops.is_claimed(loop)
-        return _Source(file, attached=True, consistency=Consistency.FROZEN if idle else Consistency.CRASH)
+        if idle:
+            return _Source(file, attached=True, idle=loop)
+        return _Source(file, attached=True, consistency=Consistency.CRASH)
 
     def _target(self, new: NewSnapshot, volume: Volume, stack: ExitStack) -> _Target:
         return _Target(new, volume, stack.enter_context(closing(unnamed_file(self._disk.snapshots, SNAPSHOT_MODE))))
@@ -141,6 +154,8 @@ class Cutting:
         failpoint("loopfile.cut.prepared")
         window = self._freezer.cut(cuts)
         failpoint("loopfile.cut.thawed")
+        if any(source.idle is not None and loops.is_claimed(source.idle) for source in sources.values()):
+            raise Busy("a volume was mounted while its snapshot was taken; try again")
         return round(window, 6)
 
     def _keep(self, targets: Sequence[_Target], snapshots: Sequence[StoredSnapshot]) -> Sequence[Snapshot]:
@@ -174,12 +189,15 @@ class Cutting:
             self._disk.flush_names(self._disk.snapshots)
 
     def _unlink(self, ids: Iterable[SnapshotId]) -> None:
-        for id_ in ids:
+        gone = list(ids)
+        for id_ in gone:
             self._disk.snapshot(id_).unlink(missing_ok=True)
             failpoint("loopfile.delete-snapshots.unlinked")
-            self._index.drop_snapshot(id_)
         self._disk.flush_names(self._disk.snapshots)
         failpoint("loopfile.delete-snapshots.flushed")
+        # Not before the flush: a call repeated after a failed one has to flush again.
+        for id_ in gone:
+            self._index.drop_snapshot(id_)
 
 
 def _refuse_apart(sources: Iterable[_Source], *, aligned: bool) -> bool:

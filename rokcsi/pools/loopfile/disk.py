@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rokcsi.model.errors import PoolFull, SizeOutOfRange, SystemCallFailed
+from rokcsi.model.errors import PoolFull, SizeOutOfRange, SystemCallFailed, ToolFailed
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.system.ioctls import xfs_geometry
 from rokcsi.system.linking import flush_filesystem, flush_folder
 
 SNAPSHOT_MODE = 0o400
+_NO_ROOM = "no room is left to {}; delete snapshots or volumes, or enlarge the pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,20 @@ def closing(fd: int) -> Iterator[int]:
 
 @contextmanager
 def on_disk(deed: str) -> Iterator[None]:
-    """Turn what the kernel refuses into PoolFull, SizeOutOfRange or SystemCallFailed; `deed` says what was tried."""
+    """Turn what the kernel refuses, us or a program, into PoolFull, SizeOutOfRange or SystemCallFailed.
+
+    `deed` says what was tried.
+    """
     try:
         yield
+    except ToolFailed as failure:
+        # Programs run in English here (LC_ALL=C).
+        if os.strerror(errno.ENOSPC) not in str(failure):
+            raise
+        raise PoolFull(_NO_ROOM.format(deed)) from failure
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise PoolFull(f"no room is left to {deed}; delete snapshots or volumes, or enlarge the pool") from error
+            raise PoolFull(_NO_ROOM.format(deed)) from error
         if error.errno == errno.EFBIG:
             raise SizeOutOfRange(f"the pool's file system cannot {deed}: that is too large; ask for less") from error
         raise SystemCallFailed(f"could not {deed}: {error.strerror or error}") from error

@@ -38,6 +38,10 @@ class LockedFolder:
         try:
             _lock(self._lock, path)
             self.id = self._identity()
+            with on_disk(f"keep {path}/pool.json"):
+                # Also when it was read: who wrote it may have been killed before this.
+                os.fsync(self._lock)
+                flush_folder(path)
         except BaseException:
             self.release()
             raise
@@ -67,8 +71,6 @@ class LockedFolder:
         id_ = PoolId.fresh()
         with on_disk(f"write {self.path}/pool.json"):
             os.pwrite(self._lock, json.dumps({"version": _VERSION, "id": id_}).encode() + b"\n", 0)
-            os.fsync(self._lock)
-            flush_folder(self.path)
         return id_
 
 

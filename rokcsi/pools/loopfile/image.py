@@ -8,21 +8,28 @@ complete, so that a half-made one is made again.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rokcsi.model.errors import Damaged, PoolFull, SizeOutOfRange, StillInUse
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.sizes import Bytes
 from rokcsi.pools.loopfile.disk import on_disk, opened
 from rokcsi.system import loops, mounts
 from rokcsi.system.command import Runner
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.linking import flush_folder
+from rokcsi.system.make_filesystem import make_in_file
 
 declare("loopfile.image.made", "loopfile.image.named", "loopfile.image.attached", "loopfile.image.mounted")
 
-_SMALLEST = Bytes(300 << 20)  # mkfs.xfs refuses less
+_KIND = "xfs"
+_SMALLEST = FILESYSTEMS[_KIND].smallest
+_LABEL = "rokcsi-pool"
 _SHARE_OF_FREE = 0.9
 _WHOLE = 1 << 20
+_MODE = 0o600
 
 
 class PoolImage:
@@ -52,18 +59,28 @@ class PoolImage:
             failpoint("loopfile.image.attached")
             if self._shown_device() != loop.device:
                 self._refuse_other_mount()
-                mounts.mount(loop.path, self.root, "xfs", mounts.MS_NOATIME, "nouuid,discard")
+                mounts.mount(loop.path, self.root, _KIND, mounts.MS_NOATIME, "nouuid,discard")
         failpoint("loopfile.image.mounted")
+
+    @contextmanager
+    def mounted(self, runner: Runner, size: Bytes | None) -> Iterator[None]:
+        """Mount the image as `mount` does; it stays mounted unless the block fails."""
+        with ExitStack() as undo:
+            undo.callback(self.unmount)
+            self.mount(runner, size)
+            yield
+            undo.pop_all()
 
     def unmount(self) -> None:
         """Unmount and detach the image; it stays as it is while volumes in it are in use."""
-        try:
+        with suppress(OSError, StillInUse):
             key = loops.key_of(self.file)
-            device = self._shown_device()
-            mounts.unmount(self.root)
-            loops.detach(loops.LoopDevice(os.minor(device)), key)
-        except (OSError, StillInUse):
-            return
+            loop = loops.attached_loops().get(key)
+            if loop is None:
+                return
+            if self._shown_device() == loop.device:
+                mounts.unmount(self.root)
+            loops.detach(loop, key)
 
     def _make(self, runner: Runner, size: Bytes) -> None:
         if size < _SMALLEST:
@@ -72,10 +89,9 @@ class PoolImage:
         with on_disk(f"make {self.file}"):
             unfinished.unlink(missing_ok=True)
             with opened(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL) as fd:
+                os.fchmod(fd, _MODE)
                 os.ftruncate(fd, size // _WHOLE * _WHOLE)
-                runner.run(
-                    ["mkfs.xfs", "-q", "-K", "-s", "size=4096", "-m", "reflink=1", "-L", "rokcsi-pool", str(unfinished)]
-                )
+                make_in_file(runner, unfinished, _KIND, label=_LABEL)
                 os.fsync(fd)
             failpoint("loopfile.image.made")
             unfinished.rename(self.file)

@@ -6,10 +6,10 @@ Kept by the pool as files come and go, and read from the files when the pool is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from rokcsi.model.errors import GroupNotFound, SnapshotNotFound, VolumeNotFound
+from rokcsi.model.errors import Damaged, GroupNotFound, SnapshotNotFound, VolumeDamaged, VolumeNotFound
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import Volume
@@ -28,6 +28,8 @@ class Index:
         self._by_volume: dict[VolumeId, tuple[SnapshotId, ...]] = {}
         self._by_group: dict[GroupId, tuple[SnapshotId, ...]] = {}
         self._by_batch: dict[str, tuple[SnapshotId, ...]] = {}
+        self._damaged_volumes: dict[VolumeId, str] = {}
+        self._damaged_snapshots: dict[SnapshotId, str] = {}
         self._promised = 0
 
     @property
@@ -36,26 +38,47 @@ class Index:
         return self._promised
 
     def has_volume(self, id: VolumeId) -> bool:
-        """Tell whether a volume is here."""
-        return id in self._volumes
+        """Tell whether a volume is here, readable or not."""
+        return id in self._volumes or id in self._damaged_volumes
 
     def has_snapshot(self, id: SnapshotId) -> bool:
-        """Tell whether a snapshot is here."""
-        return id in self._snapshots
+        """Tell whether a snapshot is here, readable or not."""
+        return id in self._snapshots or id in self._damaged_snapshots
 
     def volume(self, id: VolumeId) -> Volume:
-        """Give one volume; raise VolumeNotFound."""
+        """Give one volume; raise VolumeNotFound, VolumeDamaged."""
         try:
             return self._volumes[id]
         except KeyError:
+            if id in self._damaged_volumes:
+                raise VolumeDamaged(self._damaged_volumes[id]) from None
             raise VolumeNotFound(f"there is no volume {id} in this pool") from None
 
     def snapshot(self, id: SnapshotId) -> StoredSnapshot:
-        """Give one snapshot; raise SnapshotNotFound."""
+        """Give one snapshot; raise SnapshotNotFound, Damaged."""
         try:
             return self._snapshots[id]
         except KeyError:
+            if id in self._damaged_snapshots:
+                raise Damaged(self._damaged_snapshots[id]) from None
             raise SnapshotNotFound(f"there is no snapshot {id} in this pool") from None
+
+    @property
+    def damaged_volumes(self) -> Mapping[VolumeId, str]:
+        """Volumes of which only the id is known, and what is wrong with them."""
+        return self._damaged_volumes
+
+    @property
+    def damaged_snapshots(self) -> Mapping[SnapshotId, str]:
+        """Snapshots of which only the id is known, and what is wrong with them."""
+        return self._damaged_snapshots
+
+    def set_aside(self, id: VolumeId | SnapshotId, why: str) -> None:
+        """Remember that this one is here and cannot be read: its id stays taken."""
+        if isinstance(id, VolumeId):
+            self._damaged_volumes[id] = why
+        else:
+            self._damaged_snapshots[id] = why
 
     def volumes(self) -> Sequence[Volume]:
         """Give all volumes, ordered by id."""

@@ -42,7 +42,9 @@ class Leftovers:
             return [leftover for leftover, _ in self._found()]
 
     def clear(self, leftover: Leftover) -> None:
-        """Remove one of them, if it is still one; raise StillInUse when it is not any more."""
+        """Remove one of them, if it is still one; raise StillInUse when it is not any more, or may hold somebody's bytes."""
+        if not leftover.clearable:
+            raise StillInUse(f"{leftover.where} is not removed: {leftover.why}")
         with on_disk(f"clear {leftover.where}"):
             key = next((key for found, key in self._found() if found == leftover), None)
             if key is None:
@@ -55,6 +57,7 @@ class Leftovers:
 
     def _found(self) -> Iterator[tuple[Leftover, FileKey]]:
         yield from self._unknown_files()
+        yield from self._damaged_files()
         attached = loops.attached_loops()
         yield from self._idle_loops(attached)
         yield from self._loops_of_deleted_files(attached)
@@ -71,6 +74,13 @@ class Leftovers:
                         Leftover("file", Path(entry.path), "it carries no record of ours"),
                         loops.key_of(Path(entry.path)),
                     )
+
+    def _damaged_files(self) -> Iterator[tuple[Leftover, FileKey]]:
+        volumes = {self._disk.volume(id_): why for id_, why in self._index.damaged_volumes.items()}
+        snapshots = {self._disk.snapshot(id_): why for id_, why in self._index.damaged_snapshots.items()}
+        for path, why in {**volumes, **snapshots}.items():
+            if path.exists():
+                yield Leftover("damaged file", path, why, clearable=False), loops.key_of(path)
 
     def _idle_loops(self, attached: dict[FileKey, LoopDevice]) -> Iterator[tuple[Leftover, FileKey]]:
         shown = {Path(entry.root).name for entry in read_mountinfo() if entry.filesystem in {"devtmpfs", "tmpfs"}}

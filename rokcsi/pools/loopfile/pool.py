@@ -25,6 +25,7 @@ from rokcsi.pools.loopfile.templates import Templates
 from rokcsi.pools.loopfile.volume_files import ALLOCATION_UNIT, VolumeFiles
 from rokcsi.system.command import HostRunner, Runner
 from rokcsi.system.freezing import Freezer
+from rokcsi.system.locks import KeyedLocks
 
 _TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=True, raw_snapshots_together=False)
 
@@ -33,7 +34,13 @@ class LoopFilePool:
     """A pool in a folder; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
     def __init__(
-        self, folder: LockedFolder, image: PoolImage | None, disk: Disk, freezer: Freezer, runner: Runner
+        self,
+        folder: LockedFolder,
+        image: PoolImage | None,
+        disk: Disk,
+        freezer: Freezer,
+        runner: Runner,
+        locks: KeyedLocks,
     ) -> None:
         self._folder = folder
         self._image = image
@@ -41,31 +48,39 @@ class LoopFilePool:
         self._index = Index()
         self._attachments = Attachments(disk)
         self._cutting = Cutting(disk, self._index, self._attachments, freezer)
-        self._files = VolumeFiles(disk, self._index, self._attachments, Templates(disk, runner))
+        self._files = VolumeFiles(disk, self._index, self._attachments, Templates(disk, runner, locks))
         self._leftovers = Leftovers(disk, self._index, self._attachments, freezer)
         read_pool(disk, self._index, self._attachments, freezer)
         self._cutting.discard_incomplete()
 
     @classmethod
     def open(
-        cls, folder: Path, *, freezer: Freezer, runner: Runner | None = None, image_size: Bytes | None = None
+        cls,
+        folder: Path,
+        *,
+        freezer: Freezer,
+        runner: Runner | None = None,
+        image_size: Bytes | None = None,
+        locks: KeyedLocks | None = None,
     ) -> LoopFilePool:
         """Open the pool in a folder, or make one there; file systems that a crash left frozen are thawed first.
 
         `image_size` is for a new pool on a host without reflinks: the size of the XFS image in
-        bytes, nine tenths of the host's free space by default. Raises PoolTaken, InvalidRequest,
-        NotSupported, PoolFull, SizeOutOfRange, Damaged.
+        bytes, nine tenths of the host's free space by default. `locks` are for waiting until a
+        template is made. Raises PoolTaken, InvalidRequest, NotSupported, PoolFull,
+        SizeOutOfRange, Damaged.
         """
-        runner = runner or HostRunner()
+        runner, locks = runner or HostRunner(), locks or KeyedLocks()
         locked = LockedFolder(folder)
         try:
             image = PoolImage(folder)
             with on_disk(f"look at {folder}"):
-                in_image = image.exists() or not shares_blocks(folder)
-            if in_image:
-                image.mount(runner, image_size)
-            disk = Disk.prepared(image.root if in_image else folder)
-            return cls(locked, image if in_image else None, disk, freezer, runner)
+                # A pool that is full cannot be written to, so one that is there already is not tried out.
+                in_image = image.exists() or not ((folder / "volumes").is_dir() or shares_blocks(folder))
+            if not in_image:
+                return cls(locked, None, Disk.prepared(folder), freezer, runner, locks)
+            with image.mounted(runner, image_size):
+                return cls(locked, image, Disk.prepared(image.root), freezer, runner, locks)
         except BaseException:
             locked.release()
             raise
@@ -193,9 +208,11 @@ class LoopFilePool:
 
     def close(self) -> None:
         """Give the folder back; volumes in use stay in use, and so does the image below them."""
-        if self._image is not None:
-            self._image.unmount()
-        self._folder.release()
+        try:
+            if self._image is not None:
+                self._image.unmount()
+        finally:
+            self._folder.release()
 
 
 def _merged(old: Labels, new: Labels) -> Labels:

@@ -5,37 +5,53 @@ Called once by the pool. Five thousand volumes take about a fifth of a second.
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rokcsi.model.errors import Damaged
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.pools.loopfile.attachments import Attachments
-from rokcsi.pools.loopfile.disk import Disk, on_disk
+from rokcsi.pools.loopfile.disk import Disk, on_disk, opened
 from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.records import ATTRIBUTE, read_snapshot, read_volume
 from rokcsi.system.freezing import Freezer, thaw_all
-from rokcsi.system.loops import LoopDevice, attached_loops
+from rokcsi.system.linking import flush_filesystem
+from rokcsi.system.loops import LoopDevice, attached_loops, is_claimed
+from rokcsi.system.unseen_mounts import thaw_unseen
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_log = logging.getLogger(__name__)
 
 
 def read_pool(disk: Disk, index: Index, attachments: Attachments, freezer: Freezer) -> None:
-    """Fill the index and the attachments; raise Damaged when a record cannot be read.
-
-    Files without a record are nobody's: they stay, and show as leftovers.
-    """
+    """Fill the index and the attachments; what cannot be read is set aside, and keeps nobody from the rest."""
     with on_disk("read the pool"):
         attached = _attached_volumes(disk)
         # Before anything else: somebody may be waiting for it.
-        thaw_all(point for loop in attached.values() if (point := freezer.point_of(loop.device)) is not None)
-        for name, size, text in _records(disk.volumes):
-            index.put_volume(read_volume(VolumeId(name), size, text))
-        for name, size, text in _records(disk.snapshots):
-            index.put_snapshot(read_snapshot(SnapshotId(name), size, text))
+        _thaw(attached.values(), freezer)
+        # A driver killed before its flush has left names, or gaps, that only the memory knows: from
+        # now on a repeated call is answered by what is seen here, so it has to be on the disk.
+        with opened(disk.root) as root:
+            flush_filesystem(root)
+        for name in _names(disk.volumes):
+            _put_volume(disk.volumes / name, index)
+        for name in _names(disk.snapshots):
+            _put_snapshot(disk.snapshots / name, index)
     for id_, loop in attached.items():
         attachments.adopt(id_, loop)
+
+
+def _thaw(attached: Iterable[LoopDevice], freezer: Freezer) -> None:
+    points = {loop: freezer.point_of(loop.device) for loop in attached}
+    thaw_all(point for point in points.values() if point is not None)
+    for loop in (loop for loop, point in points.items() if point is None):
+        # Mounted in a mount namespace that we do not see: that of a driver before us, or of its pods.
+        if is_claimed(loop) and thaw_unseen(loop.path):
+            _log.warning("%s was left frozen in another mount namespace, and is thawed now", loop.path)
 
 
 def _attached_volumes(disk: Disk) -> dict[VolumeId, LoopDevice]:
@@ -54,12 +70,35 @@ def _attached_volumes(disk: Disk) -> dict[VolumeId, LoopDevice]:
     }
 
 
-def _records(folder: Path) -> Iterator[tuple[str, int, bytes]]:
-    for entry in os.scandir(folder):
-        if _ID.fullmatch(entry.name) is None:
-            continue
-        try:
-            text = os.getxattr(entry.path, ATTRIBUTE, follow_symlinks=False)
-        except OSError:
-            continue
-        yield entry.name, entry.stat(follow_symlinks=False).st_size, text
+def _names(folder: Path) -> Iterator[str]:
+    return (entry.name for entry in os.scandir(folder) if _ID.fullmatch(entry.name))
+
+
+def _put_volume(path: Path, index: Index) -> None:
+    id_ = VolumeId(path.name)
+    try:
+        index.put_volume(read_volume(id_, *_record(path)))
+    except Damaged as damage:
+        _set_aside(path, id_, damage, index)
+
+
+def _put_snapshot(path: Path, index: Index) -> None:
+    id_ = SnapshotId(path.name)
+    try:
+        index.put_snapshot(read_snapshot(id_, *_record(path)))
+    except Damaged as damage:
+        _set_aside(path, id_, damage, index)
+
+
+def _record(path: Path) -> tuple[int, bytes]:
+    """Give a file's length and its record; raise Damaged."""
+    try:
+        return path.stat(follow_symlinks=False).st_size, os.getxattr(path, ATTRIBUTE, follow_symlinks=False)
+    except OSError as error:
+        why = "is missing" if error.errno == errno.ENODATA else f"cannot be read ({error.strerror})"
+        raise Damaged(f"the attribute {ATTRIBUTE} of the file {path.name} {why}; restore or remove the file") from error
+
+
+def _set_aside(path: Path, id: VolumeId | SnapshotId, damage: Damaged, index: Index) -> None:
+    _log.warning("%s is set aside: %s", path, damage)
+    index.set_aside(id, str(damage))

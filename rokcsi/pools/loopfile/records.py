@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rokcsi.model.errors import Damaged
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
@@ -28,6 +28,8 @@ ATTRIBUTE = "user.rokcsi"
 _VERSION = 1
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+_WRONG = (KeyError, TypeError, ValueError, OverflowError, RecursionError)
+_Kind = TypeVar("_Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +72,15 @@ def read_volume(id: VolumeId, size: int, text: bytes) -> Volume:
         )
         return Volume(
             id=id,
-            name=fields["n"],
+            name=_of(str, fields["n"]),
             size=Bytes(size),
-            filesystem=fields.get("f"),
+            filesystem=_of(str, fields["f"]) if "f" in fields else None,
             formatted=bool(fields.get("m")),
             source=source if source != VolumeSource() else None,
-            created_at=_EPOCH + fields["t"] * _MICROSECOND,
+            created_at=_instant(fields["t"]),
             labels=_labels(fields),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except _WRONG as error:
         raise _unreadable(id, error) from error
 
 
@@ -88,19 +90,19 @@ def read_snapshot(id: SnapshotId, size: int, text: bytes) -> StoredSnapshot:
     try:
         snapshot = Snapshot(
             id=id,
-            name=fields["n"],
+            name=_of(str, fields["n"]),
             volume=VolumeId(fields["v"]),
             size=Bytes(size),
-            filesystem=fields.get("f"),
+            filesystem=_of(str, fields["f"]) if "f" in fields else None,
             formatted=bool(fields.get("m")),
-            created_at=_EPOCH + fields["t"] * _MICROSECOND,
-            group=_group(*fields["g"]) if "g" in fields else None,
+            created_at=_instant(fields["t"]),
+            group=_group(*_of(list, fields["g"])) if "g" in fields else None,
             consistency=Consistency(fields["c"]),
-            freeze_window_seconds=fields["w"] / 1e6 if "w" in fields else 0.0,
+            freeze_window_seconds=_number(fields["w"], 0) / 1e6 if "w" in fields else 0.0,
             labels=_labels(fields),
         )
-        return StoredSnapshot(snapshot, Batch(*fields["b"]) if "b" in fields else None)
-    except (KeyError, TypeError, ValueError) as error:
+        return StoredSnapshot(snapshot, _batch(*_of(list, fields["b"])) if "b" in fields else None)
+    except _WRONG as error:
         raise _unreadable(id, error) from error
 
 
@@ -113,17 +115,37 @@ def _text(thing: Volume | Snapshot, more: dict[str, Any]) -> bytes:
 
 def _fields(id: str, text: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(text.decode(errors="surrogatepass"))
-        version = fields["r"]
-    except (ValueError, KeyError, TypeError) as error:
+        fields = _of(dict, json.loads(text.decode(errors="surrogatepass")))
+        version = _number(fields["r"], 1)
+    except _WRONG as error:
         raise _unreadable(id, error) from error
     if version > _VERSION:
         raise Damaged(f"{id} was written by a newer rokcsi (form {version}); open this pool with that version")
-    return dict(fields)
+    return fields
+
+
+def _of(kind: type[_Kind], value: object) -> _Kind:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r:.64} where {kind.__name__} is meant")
+    return value
+
+
+def _number(value: object, smallest: int) -> int:
+    # JSON's true is an int to Python.
+    number = _of(int, value)
+    if isinstance(value, bool) or number < smallest:
+        raise ValueError(f"{value!r:.64} where a number from {smallest} on is meant")
+    return number
+
+
+def _instant(microseconds: object) -> dt.datetime:
+    return _EPOCH + _of(int, microseconds) * _MICROSECOND
 
 
 def _labels(fields: dict[str, Any]) -> Labels:
-    return fields["l"] if "l" in fields else no_labels()
+    if "l" not in fields:
+        return no_labels()
+    return {key: _of(str, value) for key, value in _of(dict, fields["l"]).items()}
 
 
 def _group_fields(group: GroupMembership) -> list[str | int]:
@@ -131,8 +153,13 @@ def _group_fields(group: GroupMembership) -> list[str | int]:
     return [group.name, group.count] if known else [group.name, group.count, group.id]
 
 
-def _group(name: str, count: int, id: str | None = None) -> GroupMembership:
-    return GroupMembership(GroupId(id) if id else GroupId.of_name(name), name, count)
+def _group(name: object, count: object, id: object = None) -> GroupMembership:
+    text = _of(str, name)
+    return GroupMembership(GroupId.of_name(text) if id is None else GroupId(_of(str, id)), text, _number(count, 1))
+
+
+def _batch(id: object, count: object) -> Batch:
+    return Batch(_of(str, id), _number(count, 1))
 
 
 def _unreadable(id: str, error: Exception) -> Damaged:

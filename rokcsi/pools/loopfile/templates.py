@@ -11,53 +11,21 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from rokcsi.model.errors import NotSupported, SizeOutOfRange
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.sizes import Bytes
 from rokcsi.pools.loopfile.disk import Disk, closing, on_disk
 from rokcsi.system.command import Runner
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.linking import give_name, unnamed_file
+from rokcsi.system.make_filesystem import make_in_file
 
 declare("loopfile.create.template-made", "loopfile.create.template-named")
 
-_TIMEOUT_SECONDS = 120.0
-_NAME = re.compile(r"(?:xfs|ext4)-[0-9]+")
-
-
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """How one kind of file system is made on a sparse file, and how large it must be."""
-
-    smallest: Bytes
-    command: tuple[str, ...]
-
-
-_RECIPES = {
-    # 4096: a loop with direct I/O over a reflinked file has such sectors, whatever it was made with.
-    "xfs": _Recipe(
-        Bytes(300 << 20), ("mkfs.xfs", "-q", "-f", "-K", "-s", "size=4096", "-m", "reflink=1", "-L", "rokcsi")
-    ),
-    # A sparse file is all zeros: nothing is left for the kernel to zero in each clone's background.
-    "ext4": _Recipe(
-        Bytes(16 << 20),
-        (
-            "mkfs.ext4",
-            "-q",
-            "-F",
-            "-b",
-            "4096",
-            "-m",
-            "0",
-            "-L",
-            "rokcsi",
-            "-E",
-            "nodiscard,assume_storage_prezeroed=1",
-        ),
-    ),
-}
+_NAME = re.compile(rf"(?:{'|'.join(FILESYSTEMS)})-[0-9]+")
+_LABEL = "rokcsi"
 
 
 class Templates:
@@ -75,13 +43,16 @@ class Templates:
     @contextmanager
     def opened(self, filesystem: str, size: Bytes) -> Iterator[int]:
         """Open an empty file system of this kind and size; raise NotSupported, SizeOutOfRange, ToolFailed, PoolFull."""
-        recipe = _recipe(filesystem)
-        if size < recipe.smallest:
-            raise SizeOutOfRange(f"{filesystem} needs a volume of at least {recipe.smallest}, not {size}")
+        if filesystem not in FILESYSTEMS:
+            raise NotSupported(f"{filesystem!r} is not a file system for volumes; choose {' or '.join(FILESYSTEMS)}")
+        if size < FILESYSTEMS[filesystem].smallest:
+            raise SizeOutOfRange(
+                f"{filesystem} needs a volume of at least {FILESYSTEMS[filesystem].smallest}, not {size}"
+            )
         path = self._disk.templates / f"{filesystem}-{int(size)}"
         with self._lock_of(path.name), on_disk(f"keep the template {path.name}"):
             if not path.exists():
-                self._make(recipe, path, size)
+                self._make(filesystem, path, size)
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with closing(fd):
             yield fd
@@ -95,11 +66,10 @@ class Templates:
                 (self._disk.templates / old).unlink(missing_ok=True)
         return lock
 
-    def _make(self, recipe: _Recipe, path: Path, size: Bytes) -> None:
+    def _make(self, filesystem: str, path: Path, size: Bytes) -> None:
         with closing(unnamed_file(self._disk.templates)) as fd:
             os.ftruncate(fd, size)
-            file = f"/proc/{os.getpid()}/fd/{fd}"
-            self._runner.run([*recipe.command, file], timeout_seconds=_TIMEOUT_SECONDS)
+            make_in_file(self._runner, Path(f"/proc/{os.getpid()}/fd/{fd}"), filesystem, label=_LABEL)
             os.fsync(fd)
             failpoint("loopfile.create.template-made")
             give_name(fd, path)
@@ -109,12 +79,6 @@ class Templates:
 def is_template(name: str) -> bool:
     """Tell whether a file of this name is one of ours."""
     return _NAME.fullmatch(name) is not None
-
-
-def _recipe(filesystem: str) -> _Recipe:
-    if filesystem not in _RECIPES:
-        raise NotSupported(f"{filesystem!r} is not a file system for volumes; choose {' or '.join(_RECIPES)}")
-    return _RECIPES[filesystem]
 
 
 def _age(path: Path) -> int:

@@ -108,9 +108,10 @@ class VolumeFiles:
         with on_disk("delete a volume"):
             self._disk.volume(id).unlink(missing_ok=True)
             failpoint("loopfile.delete.unlinked")
-            self._index.drop_volume(id)
             self._disk.flush_names(self._disk.volumes)
             failpoint("loopfile.delete.flushed")
+        # Not before the flush: a call repeated after a failed one has to flush again.
+        self._index.drop_volume(id)
 
     def _refuse_taken(self, new: NewVolume) -> None:
         if self._index.has_volume(new.id):

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from pathlib import Path
 
 from rokcsi.pipeline.owner import ProcessOwner
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_this_process_lives_and_an_ended_one_does_not() -> None:
@@ -12,6 +18,9 @@ def test_this_process_lives_and_an_ended_one_does_not() -> None:
         name = ProcessOwner(child.pid).name
         assert ProcessOwner().lives(name)
         child.kill()
+        while _state(child.pid) != "Z":
+            time.sleep(0.01)
+        assert not ProcessOwner().lives(name), "killed, but not yet collected"
     assert not ProcessOwner().lives(name)
     assert ProcessOwner().lives(ProcessOwner().name)
 

@@ -83,7 +83,9 @@ def test_every_step_has_a_checkpoint_before_and_after_with_its_reason(
     taken = {event.version.id for event in heard.events if isinstance(event, CheckpointTaken)}
     assert taken == {version.id for version in versions} | {failed.origin}
     assert _version(world, failed.origin).bucket == NOTEBOOKS_BUCKET
+    assert _version(world, failed.steps[0].attempts[0].before).parent == failed.origin
     before_join = _version(world, failed.steps[3].attempts[0].before)
+    assert before_join.parent == before_join.same_cut_as
     assert set(before_join.completed_steps) == {"load", "double", "square"}
 
 
