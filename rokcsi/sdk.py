@@ -23,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
 from rokcsi.model.history import Notebook, Version
 from rokcsi.model.runs import Run
 from rokcsi.model.sizes import Bytes
@@ -258,7 +259,7 @@ def volume(
     mount_path: str | None = None,
     size: str | None = None,
     readonly: bool = False,
-    filesystem: str = "xfs",
+    filesystem: str = DEFAULT_FILESYSTEM,
 ) -> NewNotebookVolume:
     """Describe a volume for `create_notebook`: filled from `folder`, seen at `mount_path` (/mnt/NAME), `size` as 10Gi."""
     return NewNotebookVolume(

@@ -15,6 +15,7 @@ from rokcsi.cli.opening import place_of, session, undone
 from rokcsi.cli.painting import Painter
 from rokcsi.cli.words import short
 from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
 from rokcsi.model.runs import Run, RunStatus
 from rokcsi.sdk import PARALLELISM, NewNotebookVolume, Session, volume
 from rokcsi.wiring.background import begun_in_background
@@ -232,7 +233,7 @@ def parsed_volume(text: str) -> NewNotebookVolume:
         mount_path=known.get("mount"),
         size=known.get("size"),
         readonly="ro" in known,
-        filesystem=known.get("filesystem", "xfs"),
+        filesystem=known.get("filesystem", DEFAULT_FILESYSTEM),
     )
 
 

@@ -68,6 +68,8 @@ def _show(found: Diagnosis) -> None:
         typer.echo(note)
     if found.leftovers:
         print_table(found.leftovers, _FINDINGS)
-        typer.echo("\nNothing was changed yet; `rokcsi doctor --fix` clears what is left over, not what is damaged.", err=True)
+        typer.echo(
+            "\nNothing was changed yet; `rokcsi doctor --fix` clears what is left over, not what is damaged.", err=True
+        )
     else:
         typer.echo("Nothing left over.")

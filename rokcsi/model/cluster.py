@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -28,7 +29,7 @@ class NewClaim:
 
     name: str
     size: Bytes
-    filesystem: str = "xfs"
+    filesystem: str = DEFAULT_FILESYSTEM
     from_snapshot: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 

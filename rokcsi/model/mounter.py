@@ -81,6 +81,16 @@ class Mounter(Protocol):
         Raises VolumeDamaged, StillInUse.
         """
 
+    def write_out(self, device: Path, target: Path) -> None:
+        """Write out what is pending in a mounted file system; raise NotStaged when `target` shows something else."""
+
+    def trim(self, device: Path, target: Path, part: range) -> bool:
+        """Give the free space in a part (bytes) of a mounted file system back to the store below its device.
+
+        Tells whether the file system goes on behind that part. Raises NotStaged when `target` shows something else,
+        NotSupported where the device takes nothing back.
+        """
+
     def stats(self, path: Path) -> VolumeStats:
         """What is used at a mounted path."""
 

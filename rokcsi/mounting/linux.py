@@ -17,13 +17,14 @@ from rokcsi.model.errors import InvalidRequest, NotStaged, StillInUse, SystemCal
 from rokcsi.model.mounter import Mount
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.sizes import Bytes
-from rokcsi.mounting import growth
+from rokcsi.mounting import growth, trimming
 from rokcsi.mounting.filesystems import FilesystemTools, ext4_too_small
 from rokcsi.mounting.options import point_flags, read_options
 from rokcsi.system import mounts
 from rokcsi.system.beneath import TargetRoots
 from rokcsi.system.block_devices import device_size, refuse_writing, refuses_writing
 from rokcsi.system.command import HostRunner, Runner
+from rokcsi.system.linking import flush_filesystem
 from rokcsi.system.mount_roots import Place, place
 from rokcsi.system.mounts import (
     MS_NOATIME,
@@ -91,9 +92,7 @@ class LinuxMounter:
         Raises NotStaged where `source` does not show the device: an empty folder must not pass for the volume.
         """
         wanted = point_flags(options) | (MS_RDONLY if readonly else 0)
-        with self._roots.opened(source) as shown:
-            if shown is None or not self._is_shown(_place(shown, source), source, device):
-                raise NotStaged(f"{device} is no longer mounted at {source}; stage the volume again")
+        with self._staged(device, source) as shown:
             with self._roots.folder(target) as fd, _explained(f"cannot show {source} at {target}"):
                 mounts.bind(f"/proc/self/fd/{shown}", f"/proc/self/fd/{fd}")
         if wanted:
@@ -148,6 +147,19 @@ class LinuxMounter:
         """Check a file system that is not mounted, repairing nothing; raise VolumeDamaged, StillInUse."""
         self._tools.check(device, filesystem)
 
+    def write_out(self, device: Path, target: Path) -> None:
+        """Write out what is pending in a mounted file system; raise NotStaged when `target` shows something else."""
+        with self._staged(device, target) as fd, _explained(f"cannot write out {target}"):
+            flush_filesystem(fd)
+
+    def trim(self, device: Path, target: Path, part: range) -> bool:
+        """Give the free space in a part of a mounted file system back; tell whether there is more behind it.
+
+        Raises NotStaged when `target` shows something else, NotSupported where the device takes nothing back.
+        """
+        with self._staged(device, target) as fd, _explained(f"cannot trim {target}"):
+            return trimming.trim(fd, part)
+
     def stats(self, path: Path) -> VolumeStats:
         """What is used at a mounted path, in bytes and inodes."""
         with self._roots.opened(path) as fd:
@@ -160,6 +172,13 @@ class LinuxMounter:
         """The size of a block device."""
         with _explained(f"cannot read the size of {device}"):
             return device_size(device)
+
+    @contextmanager
+    def _staged(self, device: Path, path: Path) -> Iterator[int]:
+        with self._roots.opened(path) as fd:
+            if fd is None or not self._is_shown(_place(fd, path), path, device):
+                raise NotStaged(f"{device} is no longer mounted at {path}; stage the volume again")
+            yield fd
 
     def _is_shown(self, there: Place, target: Path, device: Path) -> bool:
         if there.mount_root is False or _device_number(device) not in {there.device, there.special}:

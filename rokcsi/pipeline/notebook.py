@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rokcsi.model.cluster import NewClaim, NewPod, Pod, PodVolume
 from rokcsi.model.errors import InvalidRequest, RecordExists, RecordNotFound, StillInUse
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
 from rokcsi.model.history import NOTEBOOKS_BUCKET, Notebook, NotebookState, TaskKind
 from rokcsi.model.sizes import Bytes
 from rokcsi.pipeline import copying
@@ -33,7 +34,7 @@ class NewNotebookVolume:
     mount_path: str
     folder: Path | None = None
     size: Bytes | None = None
-    filesystem: str = "xfs"
+    filesystem: str = DEFAULT_FILESYSTEM
     readonly: bool = False
 
 

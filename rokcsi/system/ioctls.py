@@ -80,10 +80,13 @@ def thaw_filesystem(fd: int) -> None:
     fcntl.ioctl(fd, _FITHAW, 0)
 
 
-def trim_filesystem(fd: int) -> Bytes:
-    """Give all free blocks of a mounted file system back to the store below; give how many bytes that was."""
-    answer = fcntl.ioctl(fd, _FITRIM, struct.pack("=3Q", 0, (1 << 64) - 1, 0))
-    return Bytes(struct.unpack("=3Q", answer)[1])
+def trim_filesystem(fd: int, start: int, length: int, smallest: int) -> None:
+    """Give what is free in a part of a mounted file system back to the store below, in pieces no smaller than `smallest`.
+
+    EINVAL when the part begins behind the file system's end, EOPNOTSUPP where the device takes nothing back. (How many
+    bytes it was is not told: XFS answers with the length of the part.)
+    """
+    fcntl.ioctl(fd, _FITRIM, struct.pack("=3Q", start, length, smallest))
 
 
 def block_device_size(fd: int) -> Bytes:

@@ -5,6 +5,7 @@ Called by the mounter and by pools. Never on the way to a pod, unless a pool giv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rokcsi.model.errors import NotSupported
@@ -41,7 +42,7 @@ def make_in_file(runner: Runner, file: Path, filesystem: str, *, label: str) -> 
     runner.run((*_maker(_IN_FILE, filesystem), "-L", label, "--", str(file)), timeout_seconds=_SECONDS)
 
 
-def _maker(makers: dict[str, tuple[str, ...]], filesystem: str) -> tuple[str, ...]:
+def _maker(makers: Mapping[str, tuple[str, ...]], filesystem: str) -> tuple[str, ...]:
     if filesystem not in makers:
         raise NotSupported(f"cannot make the file system {filesystem[:64]!r}; choose {' or '.join(makers)}")
     return makers[filesystem]

@@ -144,21 +144,6 @@ def test_an_example_s_pipeline_is_right_and_its_files_are_there(path: Path) -> N
             assert not word.endswith(".py") or (path.parent / word).is_file()
 
 
-def test_the_mistakes_in_the_reference_are_told_as_it_says() -> None:
-    text = (HOUSE / "docs" / "reference" / "pipeline-file.md").read_text()
-    wrong, told = (block for language, block in _BLOCK.findall(text) if language == "text")
-    with pytest.raises(definition.PipelineFileWrong) as caught:
-        definition.parse(wrong, "pipeline.yaml")
-    assert str(caught.value) == told.strip()
-
-
-def test_the_reference_names_every_field_and_variable_of_a_pipeline() -> None:
-    text = (HOUSE / "docs" / "reference" / "pipeline-file.md").read_text()
-    keys = {*definition._PIPELINE_KEYS, *definition._STEP_KEYS, *definition._VOLUME_KEYS}
-    variables = set(re.findall(r'"(ROKCSI_[A-Z_]+)"', (HOUSE / "rokcsi" / "pipeline" / "mounts.py").read_text()))
-    assert not [name for name in keys | variables if f"`{name}`" not in text]
-
-
 LINKS = [(_name(page), link) for page in PAGES for link in _LINK.findall(page.read_text())]
 
 

@@ -119,6 +119,44 @@ def test_a_group_is_cut_at_one_instant_while_all_its_volumes_are_written(
             assert numbers[0] >= before - 1
 
 
+def test_a_raw_device_and_file_systems_are_cut_at_one_instant(
+    pools: LoopFilePools, pool: LoopFilePool, mounted: list[Mounted]
+) -> None:
+    raw = pool.create_volume(NewVolume("raw", Bytes(4096), None)).id
+    device = pool.attach(raw)
+    news = [*(NewSnapshot(str(id_), id_) for id_, _ in mounted), NewSnapshot("raw", raw)]
+    with device.open("r+b", buffering=0) as written, Writer.at_work([mounted[0][1] / "number"]) as writer:
+
+        def write_what_the_file_system_has() -> None:
+            # Whoever sees that the file system goes on writes it to the raw device: that must miss the cut.
+            if writer.goes_on_within(0.5):
+                written.write(b"later")
+                os.fsync(written.fileno())
+
+        # The last visit is the last cut's, whichever the crew takes last.
+        with visiting("loopfile.cut.frozen", write_what_the_file_system_has, visit=len(news)):
+            pool.take_snapshots(news)
+    cut = pool._disk.snapshot(NewSnapshot("raw", raw).id)
+    assert b"later" not in cut.read_bytes()
+
+
+def test_a_volume_that_is_mounted_while_it_is_cut_as_an_idle_one_is_not_cut(
+    pools: LoopFilePools, pool: LoopFilePool
+) -> None:
+    id_ = pool.create_volume(NewVolume("idle", SIZE, "xfs")).id
+    device = pool.attach(id_)
+    with ExitStack() as stack:
+
+        def mount_it() -> None:
+            stack.enter_context(pools.mounted(pool, device, "point"))
+
+        with visiting("loopfile.cut.prepared", mount_it), pytest.raises(Busy, match="mounted while"):
+            pool.take_snapshots([NewSnapshot("s", id_)])
+    assert list(pool.snapshots()) == []
+    assert list(pool._disk.snapshots.iterdir()) == []
+    pool.take_snapshots([NewSnapshot("s", id_)])
+
+
 @pytest.mark.parametrize("name", ["loopfile.cut.frozen", "loopfile.cut.copied"])
 def test_writers_go_on_within_three_seconds_when_the_driver_is_killed_in_the_window(
     pools: LoopFilePools, pool: LoopFilePool, mounted: list[Mounted], name: str

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rokcsi.model.errors import InvalidRequest
-from rokcsi.model.mount_options import FLAGS
 from rokcsi.model.filesystems import FILESYSTEMS
+from rokcsi.model.mount_options import FLAGS
 from rokcsi.mounting.options import point_flags, read_options
 from rokcsi.system.mounts import MS_LAZYTIME, MS_NOATIME, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_SYNCHRONOUS
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from rokcsi.model.errors import PoolFull, SystemCallFailed
+from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot
-from rokcsi.pools.admitting import AdmittingPool, Limits
+from rokcsi.pools.admitting import AdmittingPool, Limits, _Sums
 from rokcsi.pools.memory import MemoryPool
 from rokcsi.pools.wrapper import unwrapped
 from tests.fakes.pool_records import MIB, new_clone, new_volume
@@ -100,3 +102,30 @@ def test_the_promises_are_known_again_after_a_restart(tmp_path: Path) -> None:
     inner = MemoryPool(tmp_path, total=Bytes(10 * MIB))
     AdmittingPool(inner, Limits(overcommit=1.0)).create_volume(new_volume("a", 7))
     assert AdmittingPool(inner.reopened(), Limits(overcommit=1.0)).capacity().available == 3 * MIB
+
+
+class FlushFails(MemoryPool):
+    """Takes things away, and fails then."""
+
+    def delete_volume(self, id: VolumeId) -> None:
+        """Take a volume away and fail."""
+        super().delete_volume(id)
+        raise SystemCallFailed("the flush failed")
+
+    def delete_snapshots(self, ids: Iterable[SnapshotId]) -> None:
+        """Take the first of the snapshots away and fail."""
+        super().delete_snapshots(list(ids)[:1])
+        raise SystemCallFailed("the flush failed")
+
+
+def test_what_went_although_the_call_failed_is_no_longer_promised(tmp_path: Path) -> None:
+    pool = AdmittingPool(FlushFails(tmp_path, total=Bytes(10 * MIB)), Limits(overcommit=1.0, data_limit=1.0))
+    volume = pool.create_volume(new_volume("a", 3))
+    snapshots = [pool.take_snapshots([NewSnapshot(name, volume.id)])[0].id for name in "st"]
+    assert pool._sums == _Sums(volumes=3 * MIB, snapshots=6 * MIB)
+    with pytest.raises(SystemCallFailed):
+        pool.delete_snapshots(snapshots)
+    assert pool._sums == _Sums(volumes=3 * MIB, snapshots=3 * MIB)
+    with pytest.raises(SystemCallFailed):
+        pool.delete_volume(volume.id)
+    assert pool._sums == _Sums(volumes=0, snapshots=3 * MIB)

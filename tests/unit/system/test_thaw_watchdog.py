@@ -29,7 +29,18 @@ def test_what_is_armed_is_due_after_the_limit_and_not_when_disarmed(tmp_path: Pa
     assert due(armed) is None
 
 
-def test_what_is_due_is_forgotten_also_when_it_cannot_be_thawed(tmp_path: Path) -> None:
+def test_what_is_not_frozen_yet_is_due_again_soon_until_it_is_disarmed(tmp_path: Path) -> None:
+    armed = Armed(5.0)
+    armed.hear(f"arm 1 {tmp_path.stat().st_dev}:{str(tmp_path).encode().hex()}".encode())
+    armed.thaw_due(time.monotonic() + 6)
+    again = due(armed)
+    assert again is not None
+    assert again <= 0.2
+    armed.hear(b"disarm 1")
+    assert due(armed) is None
+
+
+def test_what_is_due_and_not_there_any_more_is_forgotten(tmp_path: Path) -> None:
     armed = Armed(0.0)
     armed.hear(
         f"arm 1 7:{b'/no/such/place'.hex()} {tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from rokcsi.model.snapshot import Consistency, GroupMembership, Snapshot
 from rokcsi.model.volume import Volume, VolumeSource
 from rokcsi.pools.loopfile.records import Batch, StoredSnapshot, read_snapshot, read_volume, snapshot_text, volume_text
 
+_NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
 names = st.text(min_size=1, max_size=64)
 times = st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC))  # noqa: DTZ001 - bounds
 labels = st.dictionaries(names, names, max_size=3)
@@ -76,6 +78,72 @@ def test_a_record_that_cannot_be_read_is_damage_and_names_the_file(text: bytes) 
     for reading in (read_volume, read_snapshot):
         with pytest.raises(Damaged, match="restore or remove"):
             reading(VolumeId.of_name("x"), 1, text)  # type: ignore[arg-type]  # each takes its own kind of id
+
+
+_GOOD_VOLUME = json.loads(
+    volume_text(
+        Volume(
+            VolumeId.of_name("v"), "v", Bytes(1), "xfs", True, VolumeSource(SnapshotId.of_name("s")), _NOW, {"k": "v"}
+        )
+    )
+)
+_GOOD_SNAPSHOT = json.loads(
+    snapshot_text(
+        StoredSnapshot(
+            Snapshot(
+                *(SnapshotId.of_name("s"), "s", VolumeId.of_name("v"), Bytes(1), "xfs", True, _NOW),
+                group=GroupMembership(GroupId.of_name("other"), "g", 2),
+                freeze_window_seconds=0.001,
+                labels={"k": "v"},
+            ),
+            Batch("b", 2),
+        )
+    )
+)
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**30) | st.just(10**400) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def _read_or_damaged(text: bytes) -> None:
+    """Read a text as both kinds; what is not refused has the types that the model promises, and can be written again."""
+    with suppress(Damaged):
+        volume = read_volume(VolumeId.of_name("v"), 1, text)
+        assert isinstance(volume.name, str)
+        assert isinstance(volume.filesystem, str | None)
+        assert all(isinstance(word, str) for word in (*volume.labels, *volume.labels.values()))
+        assert read_volume(volume.id, 1, volume_text(volume)) == volume
+    with suppress(Damaged):
+        stored = read_snapshot(SnapshotId.of_name("s"), 1, text)
+        assert stored.snapshot.freeze_window_seconds >= 0
+        assert stored.batch is None or stored.batch.count >= 1
+        assert stored.snapshot.group is None or stored.snapshot.group.count >= 1
+        assert read_snapshot(stored.snapshot.id, 1, snapshot_text(stored)) == stored
+
+
+@given(st.binary(max_size=300))
+def test_whatever_bytes_are_in_the_attribute_the_answer_is_a_record_or_damage(text: bytes) -> None:
+    _read_or_damaged(text)
+
+
+@given(
+    st.sampled_from([_GOOD_VOLUME, _GOOD_SNAPSHOT]),
+    st.dictionaries(st.sampled_from("rntfmlsovgcwb"), _anything, min_size=1, max_size=3),
+)
+def test_whatever_stands_in_a_field_the_answer_is_a_record_or_damage(
+    good: dict[str, object], bad: dict[str, object]
+) -> None:
+    _read_or_damaged(json.dumps({**good, **bad}).encode())
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 20_000, b'{"r":' + b"[" * 20_000, b'{"a":' * 20_000], ids=["list", "in r", "object"]
+)
+def test_a_record_nested_without_end_is_damage(text: bytes) -> None:
+    with pytest.raises(Damaged, match="restore or remove"):
+        read_volume(VolumeId.of_name("v"), 1, text)
 
 
 def test_a_record_of_a_newer_version_asks_for_that_version() -> None:
