@@ -24,7 +24,6 @@ from rokcsi.system import mounts
 from rokcsi.system.beneath import TargetRoots
 from rokcsi.system.block_devices import device_size, refuse_writing, refuses_writing
 from rokcsi.system.command import HostRunner, Runner
-from rokcsi.system.linking import flush_filesystem
 from rokcsi.system.mount_roots import Place, place
 from rokcsi.system.mounts import (
     MS_NOATIME,
@@ -150,7 +149,7 @@ class LinuxMounter:
     def write_out(self, device: Path, target: Path) -> None:
         """Write out what is pending in a mounted file system; raise NotStaged when `target` shows something else."""
         with self._staged(device, target) as fd, _explained(f"cannot write out {target}"):
-            flush_filesystem(fd)
+            trimming.write_out(f"/proc/self/fd/{fd}")
 
     def trim(self, device: Path, target: Path, part: range) -> bool:
         """Give the free space in a part of a mounted file system back; tell whether there is more behind it.
@@ -158,7 +157,7 @@ class LinuxMounter:
         Raises NotStaged when `target` shows something else, NotSupported where the device takes nothing back.
         """
         with self._staged(device, target) as fd, _explained(f"cannot trim {target}"):
-            return trimming.trim(fd, part)
+            return trimming.trim(f"/proc/self/fd/{fd}", part)
 
     def stats(self, path: Path) -> VolumeStats:
         """What is used at a mounted path, in bytes and inodes."""

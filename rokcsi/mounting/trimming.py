@@ -8,25 +8,44 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rokcsi.model.errors import NotSupported
 from rokcsi.system.ioctls import trim_filesystem
+from rokcsi.system.linking import flush_filesystem
 
 _SMALLEST_PIECE = 256 << 10
-_REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOTSUP})
+_REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY})
 
 
-def trim(fd: int, part: range) -> bool:
-    """Trim a part of the mounted file system of this descriptor; tell whether there is more behind it.
+def write_out(point: str) -> None:
+    """Write out what is pending in the file system mounted at `point`; raise OSError."""
+    with _opened(point) as fd:
+        flush_filesystem(fd)
+
+
+def trim(point: str, part: range) -> bool:
+    """Trim a part, in bytes, of the file system mounted at `point`; tell whether it may go on behind that.
 
     Raises NotSupported where the device takes nothing back, OSError.
     """
-    try:
-        trim_filesystem(_readable(fd), part.start, len(part), _SMALLEST_PIECE)
-    except OSError as failure:
-        if failure.errno == errno.EINVAL and part.start > 0:
-            return False  # the file system ends before its device does
-        if failure.errno in _REFUSED:
-            raise NotSupported("the store below this volume takes nothing back") from failure
-        raise
+    with _opened(point) as fd:
+        try:
+            trim_filesystem(fd, part.start, len(part), _SMALLEST_PIECE)
+        except OSError as failure:
+            if failure.errno == errno.EINVAL and part.start > 0:
+                return False  # a file system may end before its device does
+            if failure.errno in _REFUSED:
+                raise NotSupported("the store below this volume takes nothing back") from failure
+            raise
     return True
+
+
+@contextmanager
+def _opened(point: str) -> Iterator[int]:
+    fd = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

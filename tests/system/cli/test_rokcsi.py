@@ -85,6 +85,20 @@ def test_the_doctor_shows_what_is_left_over_and_clears_it_only_when_told(rokcsi:
     assert json.loads(well.stdout)["pool"] == []
 
 
+def test_the_doctor_never_removes_what_is_damaged(rokcsi: Rokcsi, disk: Path) -> None:
+    rokcsi("pool", "create")
+    damaged = disk / "pool" / "volumes" / ("0" * 32)
+    damaged.write_text("somebody's")
+    assert str(damaged) in rokcsi("doctor").stdout
+    fixed = rokcsi("doctor", "--fix", "--yes")
+    assert (fixed.returncode, damaged.read_text()) == (1, "somebody's"), fixed.stderr
+    stray = disk / "pool" / "volumes" / "stray"
+    stray.touch()
+    fixed = rokcsi("doctor", "--fix", "--yes")
+    assert (fixed.returncode, damaged.exists(), stray.exists()) == (1, True, False)
+    assert f"kept: damaged file {damaged}" in fixed.stderr
+
+
 def test_the_settings_in_force_are_shown_with_their_origin_and_make_a_settings_file(
     rokcsi: Rokcsi, tmp_path: Path
 ) -> None:

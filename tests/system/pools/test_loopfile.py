@@ -246,6 +246,20 @@ def test_a_whole_group_whose_deletion_was_interrupted_is_gone_after_a_restart(
         again.delete_snapshots(ids)
 
 
+def test_what_went_without_its_flush_is_still_known_so_that_a_repeated_call_flushes_it(pool: LoopFilePool) -> None:
+    id_ = raw(pool)
+    (cut,) = pool.take_snapshots([NewSnapshot("s", id_)])
+    stop = Damaged("as the test wants it")
+    with failing("loopfile.delete.unlinked", stop), pytest.raises(Damaged):
+        pool.delete_volume(id_)
+    with failing("loopfile.delete-snapshots.unlinked", stop), pytest.raises(Damaged):
+        pool.delete_snapshots([cut.id])
+    assert (pool.volume(id_).id, pool.snapshot(cut.id).id) == (id_, cut.id)
+    pool.delete_volume(id_)
+    pool.delete_snapshots([cut.id])
+    assert (list(pool.volumes()), list(pool.snapshots())) == ([], [])
+
+
 def test_what_a_pool_cannot_be_opened_on_is_said_clearly(pools: LoopFilePools, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
