@@ -55,6 +55,9 @@ def serve_all(
     image_size: Annotated[Text, typer.Option(metavar="SIZE", help="Size of the pool's own file system.")] = None,
     max_workers: Annotated[Text, typer.Option(metavar="NUMBER", help="Calls carried out at once.")] = None,
     records: Annotated[Text, typer.Option(metavar="PATH", help="Where staged and published targets are noted.")] = None,
+    trim: Annotated[
+        bool | None, typer.Option("--trim/--no-trim", help="Give the space of deleted files back to the pool.")
+    ] = None,
     log_level: Annotated[Text, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
     log_format: Annotated[Text, typer.Option(metavar="FORMAT", help="text or json.")] = None,
     home: Annotated[Text, typer.Option(metavar="PATH", help="The folder that gives the defaults their place.")] = None,

@@ -60,4 +60,6 @@ def as_toml(effective: EffectiveSettings) -> str:
 def _shown(value: str | float | tuple[str, ...] | None) -> str:
     if value is None or value in ((), ""):
         return "-"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return ", ".join(value) if isinstance(value, tuple) else str(value)

@@ -151,6 +151,10 @@ class Declared(BaseSettings):
         "/run/rokcsi/records",
         description="the folder, in tmpfs, of what is staged and published on this node; an absolute path",
     )
+    trim: bool = Field(
+        True,
+        description="whether the space of deleted files goes back to the pool, when a volume is unstaged and daily; true or false",
+    )
     author: str = Field(
         default_factory=_login_name,
         description="who checkpoints are by, where nothing else is said (default: the login name)",

@@ -134,6 +134,7 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         image_size=declared.image_size,
         max_workers=declared.max_workers,
         records=declared.records,
+        trim=declared.trim,
         log_level=declared.log_level,
         log_format=declared.log_format,
     )

@@ -29,6 +29,7 @@ class ServeSettings:
     image_size: int | None
     max_workers: int
     records: str
+    trim: bool
     log_level: str
     log_format: str
 

@@ -39,6 +39,12 @@ class Mounter(Protocol):
     def shows(self, target: Path, device: Path) -> bool:
         """Tell whether this device, or the file system on it, is what is seen at this path; quick, whatever else is mounted."""
 
+    def holder(self, device: Path) -> str | None:
+        """Say in a few words who has a block device: a mount in any mount namespace, or a path of ours that shows its node.
+
+        None when nobody is known to have it.
+        """
+
     def found_filesystem(self, device: Path) -> str | None:
         """Which file system or other content is on a device (`xfs`, `ext4`, any word blkid has); None when it is blank."""
 
@@ -82,7 +88,7 @@ class Mounter(Protocol):
         """
 
     def write_out(self, device: Path, target: Path) -> None:
-        """Write out what is pending in a mounted file system; raise NotStaged when `target` shows something else."""
+        """Write out what is pending in a mounted file system, deletions included; raise NotStaged when `target` shows something else."""
 
     def trim(self, device: Path, target: Path, part: range) -> bool:
         """Give the free space in a part (bytes) of a mounted file system back to the store below its device.

@@ -6,10 +6,12 @@ callers' and are trusted only after they were opened beneath a target root.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from rokcsi.model.ids import VolumeId
 from rokcsi.model.sizes import Bytes, SizeRange
 
 
@@ -66,6 +68,13 @@ class VolumeStats:
     inodes: int | None = None
     inodes_used: int | None = None
     inodes_free: int | None = None
+
+
+class NodeUsage(Protocol):
+    """Knows which volumes are used on this node: asked before one is taken away."""
+
+    def unused(self, volume: VolumeId) -> AbstractContextManager[None]:
+        """Keep a volume from being staged or published for a block; raise StillInUse where it is now."""
 
 
 class NodeVolumes(Protocol):

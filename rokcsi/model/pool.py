@@ -24,6 +24,7 @@ every pool alike. What a pool cannot do, its traits say; nobody asks which techn
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -129,6 +130,15 @@ class Pool(Protocol):
 
     def detach(self, id: VolumeId) -> None:
         """Take the block device away; nothing happens when there is none. Raises VolumeNotFound, StillInUse."""
+
+    def attached(self, id: VolumeId) -> Path | None:
+        """Give the volume's block device as `attach` would, None when it has none now or there is no such volume."""
+
+    def holding(self, id: VolumeId) -> AbstractContextManager[Pool]:
+        """Keep all others from changing, cutting or attaching a volume through several steps.
+
+        Gives the pool to be asked for them: only that one does not wait for the volume again.
+        """
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Cut all these snapshots at one instant, or none; give them in the order asked for.

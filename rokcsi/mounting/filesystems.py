@@ -22,6 +22,13 @@ from rokcsi.system.superblock import filesystem_size
 _LOOKED_AT = 1 << 16
 _BLKID_FOUND, _BLKID_NOTHING, _BLKID_AMBIVALENT = 0, 2, 8
 _CHECK_SECONDS = 3600.0
+# A check that could not be made says nothing of the file system: a damaged snapshot is thrown away.
+_XFS_REPAIR_DAMAGE = frozenset({1, 2})  # xfs_repair(8); a dirty log is looked at again
+_E2FSCK_DAMAGE = frozenset(range(1, 16))  # e2fsck(8): a sum of conditions; 8 also for a superblock it will not have
+_NO_SIGN_OF_DAMAGE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOMEM, errno.EBUSY, errno.ENODEV, errno.ENXIO, errno.ENOENT}
+    | {errno.ENOSYS, errno.EMFILE, errno.ENFILE, errno.EINTR}
+)
 _DIRTY_XFS_LOG = "valuable metadata changes in a log"
 
 
@@ -85,25 +92,25 @@ class FilesystemTools:
         # A snapshot of a frozen XFS has a log on purpose. xfs_repair -n looks past it, so that
         # what it calls damage may be only what the log would have put right.
         try:
-            self._run_check(("xfs_repair", "-n", str(device)))
+            self._run_check(("xfs_repair", "-n", str(device)), _XFS_REPAIR_DAMAGE)
         except VolumeDamaged as damage:
             if _DIRTY_XFS_LOG not in str(damage):
                 raise
             _replay(device, "xfs", "nouuid")
-            self._run_check(("xfs_repair", "-n", str(device)))
+            self._run_check(("xfs_repair", "-n", str(device)), _XFS_REPAIR_DAMAGE)
 
     def _check_ext4(self, device: Path) -> None:
         with device.open("rb", buffering=0) as opened:
             superblock = read_ext4(opened.fileno())
         if superblock is not None and superblock.dirty:
             _replay(device, "ext4")
-        self._run_check(("e2fsck", "-fn", str(device)))
+        self._run_check(("e2fsck", "-fn", str(device)), _E2FSCK_DAMAGE)
 
-    def _run_check(self, argv: tuple[str, ...]) -> None:
-        try:
-            self._runner.run(argv, timeout_seconds=_CHECK_SECONDS)
-        except ToolFailed as failure:
-            raise VolumeDamaged(f"the file system is damaged: {failure}") from failure
+    def _run_check(self, argv: tuple[str, ...], damage: frozenset[int]) -> None:
+        ended = self._runner.run(argv, timeout_seconds=_CHECK_SECONDS, accepted_statuses={0, *damage})
+        if ended.status in damage:
+            said = (ended.stderr or ended.stdout).strip()
+            raise VolumeDamaged(f"the file system is damaged: {argv[0]} ended with status {ended.status}: {said}")
 
 
 def ext4_too_small(device: Path) -> bool:
@@ -136,4 +143,7 @@ def _replay(device: Path, filesystem: str, *flags: str) -> None:
     try:
         replay_log(device, filesystem, flags)
     except OSError as failure:
-        raise VolumeDamaged(f"the log on {device} cannot be replayed: {failure.strerror}") from failure
+        why = f"the log on {device} cannot be replayed: {failure.strerror}"
+        if failure.errno in _NO_SIGN_OF_DAMAGE:
+            raise SystemCallFailed(why) from failure
+        raise VolumeDamaged(why) from failure

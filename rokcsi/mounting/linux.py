@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rokcsi.model.errors import InvalidRequest, NotStaged, StillInUse, SystemCallFailed, VolumeNotFound
@@ -18,7 +19,7 @@ from rokcsi.model.mounter import Mount
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.sizes import Bytes
 from rokcsi.mounting import growth, trimming
-from rokcsi.mounting.filesystems import FilesystemTools, ext4_too_small
+from rokcsi.mounting.filesystems import FilesystemTools, ext4_too_small, in_use
 from rokcsi.mounting.options import point_flags, read_options
 from rokcsi.system import mounts
 from rokcsi.system.beneath import TargetRoots
@@ -66,6 +67,13 @@ class LinuxMounter:
         with self._roots.opened(target) as fd:
             return fd is not None and self._is_shown(_place(fd, target), target, device)
 
+    def holder(self, device: Path) -> str | None:
+        """Say who has a block device: a mount in any mount namespace, or a path of ours that shows its node; None for nobody."""
+        if in_use(device):
+            return "it is mounted, or held by a program"
+        shown = self._table.shown_at(device)
+        return None if shown is None else f"it is shown at {shown}"
+
     def found_filesystem(self, device: Path) -> str | None:
         """Which content is on a device; None when it is blank."""
         return self._tools.found(device)
@@ -91,9 +99,9 @@ class LinuxMounter:
         Raises NotStaged where `source` does not show the device: an empty folder must not pass for the volume.
         """
         wanted = point_flags(options) | (MS_RDONLY if readonly else 0)
-        with self._staged(device, source) as shown:
-            with self._roots.folder(target) as fd, _explained(f"cannot show {source} at {target}"):
-                mounts.bind(f"/proc/self/fd/{shown}", f"/proc/self/fd/{fd}")
+        showing = _explained(f"cannot show {source} at {target}")
+        with self._staged(device, source) as shown, self._roots.folder(target) as fd, showing:
+            mounts.bind(f"/proc/self/fd/{shown}", f"/proc/self/fd/{fd}")
         if wanted:
             self._restrict(target, wanted)
 
@@ -186,15 +194,27 @@ class LinuxMounter:
 
     def _mount(self, device: Path, target: Path, filesystem: str, flags: int, text: str) -> None:
         with self._roots.folder(target) as fd, _explained(f"cannot mount {device} ({filesystem}) at {target}"):
+            mount = partial(mounts.mount, device, f"/proc/self/fd/{fd}", filesystem, flags, text)
             try:
-                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, text)
+                self._when_free(mount, device, target)
             except PermissionError:
                 # A crash can have left a loop device that refuses writing, whatever is below it now.
                 self.release_device(device)
-                mounts.mount(device, f"/proc/self/fd/{fd}", filesystem, flags, text)
+                self._when_free(mount, device, target)
         number = _device_number(device)
         if number is not None:
             self._table.add(number, target)
+
+    def _when_free(self, mount: Callable[[], None], device: Path, target: Path) -> None:
+        """Mount with some patience: whoever looks whether anybody has the device, has it for a moment himself."""
+        give_up = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                return mount()
+            except OSError as failure:
+                if failure.errno != errno.EBUSY or time.monotonic() > give_up or self.shows(target, device):
+                    raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
 
     def _restrict(self, target: Path, wanted: int) -> None:
         with self._roots.opened(target) as fd, _explained(f"cannot restrict the mount at {target}"):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rokcsi.model.errors import NotSupported
-from rokcsi.system.ioctls import trim_filesystem
+from rokcsi.system.ioctls import settle_xfs, trim_filesystem
 from rokcsi.system.linking import flush_filesystem
 
 _SMALLEST_PIECE = 256 << 10
@@ -20,9 +20,12 @@ _REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY})
 
 
 def write_out(point: str) -> None:
-    """Write out what is pending in the file system mounted at `point`; raise OSError."""
+    """Write out what is pending in the file system mounted at `point`, deletions included; raise OSError."""
     with _opened(point) as fd:
         flush_filesystem(fd)
+        # XFS frees the blocks of a removed file some time later, and no sync waits for that.
+        with suppress(OSError):
+            settle_xfs(fd)
 
 
 def trim(point: str, part: range) -> bool:

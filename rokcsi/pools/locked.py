@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rokcsi.model.ids import SnapshotId, VolumeId
@@ -53,6 +54,12 @@ class LockedPool(PoolWrapper):
         """Take the block device away when its turn comes."""
         with self._locks.held([id]):
             self._inner.detach(id)
+
+    @contextmanager
+    def holding(self, id: VolumeId) -> Iterator[Pool]:
+        """Keep all others off a volume when its turn comes; the pool given waits for nobody."""
+        with self._locks.held([id]):
+            yield self._inner
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Cut when all the volumes are free: nobody freezes a volume twice, or deletes it meanwhile."""

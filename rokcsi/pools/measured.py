@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -59,6 +60,12 @@ class MeasuredPool(PoolWrapper):
     def detach(self, id: VolumeId) -> None:
         """Take the block device away."""
         self._measured("detach", lambda: self._inner.detach(id))
+
+    @contextmanager
+    def holding(self, id: VolumeId) -> Iterator[Pool]:
+        """Keep all others off a volume; what is done meanwhile is measured too."""
+        with self._inner.holding(id) as held:
+            yield MeasuredPool(held, self._meter)
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Cut all these snapshots at one instant, or none."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from rokcsi.model.errors import (
     VolumeNotFound,
 )
 from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
-from rokcsi.model.pool import Capacity, Footprint, Traits
+from rokcsi.model.pool import Capacity, Footprint, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency, NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume
@@ -159,6 +159,15 @@ class MemoryPool:
         if id in self._records.held:
             raise StillInUse(f"the volume {id} is held; let it go first")
         self._records.attached.discard(id)
+
+    def attached(self, id: VolumeId) -> Path | None:
+        """Give the volume's file while it is attached."""
+        return self._path(id) if id in self._records.attached else None
+
+    def holding(self, id: VolumeId) -> AbstractContextManager[Pool]:
+        """Give this pool, which takes no locks."""
+        _ = id
+        return nullcontext(self)
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Copy all these volumes' files, or none; raise VolumeNotFound, SnapshotExists, NotSupported."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
@@ -89,6 +90,14 @@ class PoolWrapper:
     def detach(self, id: VolumeId) -> None:
         """Take the block device away."""
         self._inner.detach(id)
+
+    def attached(self, id: VolumeId) -> Path | None:
+        """Give the volume's block device, None when it has none now."""
+        return self._inner.attached(id)
+
+    def holding(self, id: VolumeId) -> AbstractContextManager[Pool]:
+        """Keep all others off a volume through several steps."""
+        return self._inner.holding(id)
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Cut all these snapshots at one instant, or none."""

@@ -33,6 +33,9 @@ _HAS_COW_EXTENT_HINT = 0x00010000
 _XFS_GEOMETRY_V1 = 0x80705864
 _XFS_GEOMETRY = struct.Struct("=8IQ72x")
 _XFS_GROW_DATA = 0x4010586E
+_XFS_FREE_EOFBLOCKS = 0x8080583A
+_XFS_EOFBLOCKS = struct.Struct("=6I13Q")
+_XFS_EOFBLOCKS_VERSION, _XFS_EOFBLOCKS_SYNC = 1, 1
 # ext4.h
 _EXT4_RESIZE = 0x40086610
 
@@ -140,6 +143,15 @@ def xfs_geometry(fd: int) -> XfsGeometry:
 def grow_xfs(fd: int, blocks: int) -> None:
     """Grow the mounted XFS of this descriptor to `blocks` of its own block size, as xfs_growfs does."""
     fcntl.ioctl(fd, _XFS_GROW_DATA, struct.pack("=QI4x", blocks, xfs_geometry(fd).inode_percent))
+
+
+def settle_xfs(fd: int) -> None:
+    """Let a mounted XFS finish what it puts off: freeing removed files' blocks, and those set aside behind files' ends.
+
+    ENOTTY for another file system.
+    """
+    wanted = (_XFS_EOFBLOCKS_VERSION, _XFS_EOFBLOCKS_SYNC, *(0,) * 17)
+    fcntl.ioctl(fd, _XFS_FREE_EOFBLOCKS, _XFS_EOFBLOCKS.pack(*wanted))
 
 
 def resize_ext4(fd: int, blocks: int) -> None:

@@ -40,6 +40,7 @@ MS_LAZYTIME = 0x2000000
 MNT_DETACH = 0x2
 UMOUNT_NOFOLLOW = 0x8
 
+_HOLD_NODES = frozenset({"devtmpfs", "tmpfs"})
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
 _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
@@ -87,6 +88,10 @@ class MountEntry:
     def readonly(self) -> bool:
         """Whether writing is refused here, by the mount point or by the whole file system."""
         return "ro" in self.options or "ro" in self.superblock_options
+
+    def names(self, node: Path) -> bool:
+        """Tell whether what is shown here has the name of a device node, wherever the file system that it is from lies."""
+        return self.root.rpartition("/")[2] == node.name
 
 
 def unescaped(text: str) -> str:
@@ -157,6 +162,13 @@ class MountTable:
         """Give the topmost mount at a path without symbolic links; reads mountinfo when the table has changed."""
         self._rescanned()
         return self._entries.get(point)
+
+    def shown_at(self, node: Path) -> Path | None:
+        """Give a path at which a device node is shown (bound); reads mountinfo when the table has changed."""
+        self._rescanned()
+        entries = list(self._entries.values())
+        shown = (entry.point for entry in entries if entry.filesystem in _HOLD_NODES and entry.names(node))
+        return next(shown, None)
 
     def add(self, device: int, point: Path) -> None:
         """Remember that we have mounted a device."""

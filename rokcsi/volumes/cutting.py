@@ -1,15 +1,16 @@
 """How snapshots are cut, alone and in groups, checked where asked, and groups removed.
 
 A snapshot to be checked is labelled so when it is cut, and again when it has passed: a crash
-in between makes the repeated call check it after all. One that is damaged goes, and its
-whole group with it.
+in between, or a check that could not be made, makes the repeated call check it after all. One
+that is damaged goes, and its whole group with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rokcsi.model.errors import GroupNotFound, InvalidRequest
+from rokcsi.model.deadline import beyond_the_call
+from rokcsi.model.errors import GroupNotFound, InvalidRequest, VolumeDamaged
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.pool import Pool
 from rokcsi.model.provisioner import Verification
@@ -69,8 +70,9 @@ class SnapshotCutter:
         try:
             for snapshot in snapshots:
                 self._verifier.check(snapshot)
-        except BaseException:
-            self._pool.delete_snapshots([snapshot.id for snapshot in snapshots])
+        except VolumeDamaged:
+            with beyond_the_call():
+                self._pool.delete_snapshots([snapshot.id for snapshot in snapshots])
             raise
         return [self._pool.label_snapshot(snapshot.id, {VERIFICATION: _PASSED}) for snapshot in snapshots]
 

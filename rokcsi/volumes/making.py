@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.errors import InvalidRequest, SnapshotNotFound, VolumeDiffers, VolumeNotFound
 from rokcsi.model.ids import Handles, SnapshotId, VolumeId
 from rokcsi.model.pool import Pool
@@ -109,7 +110,8 @@ class VolumeMaker:
         try:
             yield snapshot
         finally:
-            self._forget(snapshot.id)
+            with beyond_the_call():
+                self._forget(snapshot.id)
 
     def _forget(self, id: SnapshotId) -> None:
         with suppress(SnapshotNotFound):

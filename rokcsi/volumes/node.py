@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rokcsi.model.errors import NotSupported, OutOfRange, StillInUse, VolumeNotFound
@@ -16,21 +18,31 @@ from rokcsi.volumes.node_side import NodeSide
 from rokcsi.volumes.publishing import Publishing
 from rokcsi.volumes.records import NodeRecords, Record, Staged
 from rokcsi.volumes.staging import Staging
+from rokcsi.volumes.trimming import Trimming
 
 
 class PoolNodeVolumes:
     """Shows the volumes of one pool to the pods of this node.
 
     `records` is a folder of this pool's own, on tmpfs; it is made when missing. `locks` may
-    be shared with others: its keys are `node …` and `path …`.
+    be shared with others: its keys are `node …` and `path …`. With `trim`, unstaging gives the
+    space of deleted files back to the pool.
     """
 
     def __init__(
-        self, pool: Pool, mounter: Mounter, roots: TargetRoots, records: Path, locks: KeyedLocks | None = None
+        self,
+        pool: Pool,
+        mounter: Mounter,
+        roots: TargetRoots,
+        records: Path,
+        locks: KeyedLocks | None = None,
+        *,
+        trim: bool = True,
     ) -> None:
         self._node = NodeSide(pool, Handles(pool.id), mounter, roots, NodeRecords(records), locks or KeyedLocks())
         self._node.drop_what_is_over()
-        self._staging = Staging(self._node)
+        self._trimming = Trimming(self._node)
+        self._staging = Staging(self._node, self._trimming if trim else None)
         self._publishing = Publishing(self._node)
 
     def stage(self, request: StageRequest) -> None:
@@ -49,6 +61,10 @@ class PoolNodeVolumes:
         """Undo `publish`; raise VolumeNotFound, StillInUse."""
         self._publishing.unpublish(volume, target)
 
+    def unused(self, volume: VolumeId) -> AbstractContextManager[None]:
+        """Keep a volume from being staged or published for a block; raise StillInUse where it is now."""
+        return self._node.unused(volume)
+
     def stats(self, volume: str, path: Path) -> VolumeStats:
         """What is used of the volume at `path`; raise VolumeNotFound."""
         record = self._record(self._node.handles.volume(volume), path)
@@ -59,7 +75,7 @@ class PoolNodeVolumes:
     def expand(self, volume: str, path: Path, size: SizeRange) -> Bytes:
         """Grow the file system to its volume; raise VolumeNotFound, OutOfRange, StillInUse."""
         identity = self._node.handles.volume(volume)
-        wanted = self._node.pool.volume(identity)
+        wanted = self._node.volume(identity)
         record = self._record(identity, path)
         with self._node.alone(identity, record.path):
             if not size.admits(wanted.size):
@@ -70,6 +86,10 @@ class PoolNodeVolumes:
                 return self._node.mounter.device_size(record.device)
             self._grow(record)
         return wanted.size
+
+    def trim_staged(self, go_on: Callable[[], bool]) -> None:
+        """Give the space of deleted files in all staged volumes back to the pool, while `go_on` says so; raise nothing of ours."""
+        self._trimming.trim_staged(go_on)
 
     def _grow(self, record: Record) -> None:
         # The staged mount is the writable one: a pod's may be read-only, and refuses to grow.
@@ -82,6 +102,6 @@ class PoolNodeVolumes:
     def _record(self, id: VolumeId, path: Path) -> Record:
         record = self._node.records.at(id, self._node.roots.known_as(path))
         if record is None or not self._node.holds(record):
-            self._node.pool.volume(id)
+            self._node.volume(id)
             raise VolumeNotFound(f"the volume {id} is not mounted at {path}; ask at one of its own paths")
         return record

@@ -8,10 +8,12 @@ It speaks the callers' language (handles, ranges, what may be shown) and leaves 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from rokcsi.model.errors import InvalidRequest, NotFound, SnapshotNotFound, VolumeNotFound
-from rokcsi.model.ids import Handles
+from rokcsi.model.ids import Handles, VolumeId
+from rokcsi.model.node import NodeUsage
 from rokcsi.model.pool import Capacity, Pool
 from rokcsi.model.provisioner import CapacityRequest, GroupRequest, SnapshotFilter, SnapshotRequest, VolumeRequest
 from rokcsi.model.sizes import Bytes, SizeRange
@@ -31,14 +33,22 @@ class PoolProvisioner:
 
     `checker`, a Mounter say, looks at file systems where a request asks for that; `locks` bounds how many calls
     may wait, here and in the pool together when it is the pool's own. What a crash has left on
-    the way to something else is removed when the provisioner is made.
+    the way to something else is removed when the provisioner is made. `usage` is the node's
+    that shows the volumes of this pool, where there is one.
     """
 
-    def __init__(self, pool: Pool, checker: FilesystemChecker, locks: KeyedLocks | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        checker: FilesystemChecker,
+        locks: KeyedLocks | None = None,
+        usage: NodeUsage | None = None,
+    ) -> None:
         locks = locks or KeyedLocks()
         verifier = Verifier(pool, checker, locks)
         self._pool = pool
         self._locks = locks
+        self._usage = usage
         self._handles = Handles(pool.id)
         self._maker = VolumeMaker(pool, verifier, locks)
         self._cutter = SnapshotCutter(pool, verifier, locks)
@@ -64,7 +74,9 @@ class PoolProvisioner:
             volume = self.volume(handle)
         except VolumeNotFound:
             return
-        self._pool.delete_volume(volume.id)
+        # What a pod has as a raw device looks free to the pool: its device would be another volume's next.
+        with nullcontext() if self._usage is None else self._usage.unused(volume.id):
+            self._pool.delete_volume(volume.id)
 
     def volume(self, handle: str) -> Volume:
         """Give one volume; raise VolumeNotFound."""
@@ -97,7 +109,7 @@ class PoolProvisioner:
 
     def cut(self, request: SnapshotRequest) -> Snapshot:
         """Take a snapshot, or find the one taken before; raise VolumeNotFound, SnapshotDiffers, VolumeDamaged, PoolFull."""
-        volume = self._handles.volume(request.volume)
+        volume = self._shown_or_gone(request.volume)
         return self._cutter.cut(request.name, volume, request.verify, request.labels)
 
     def remove_snapshot(self, handle: str) -> None:
@@ -131,7 +143,7 @@ class PoolProvisioner:
 
         Raises InvalidRequest, GroupDiffers, VolumeNotFound, VolumeDamaged, PoolFull, NotSupported.
         """
-        volumes = [self._handles.volume(handle) for handle in request.volumes]
+        volumes = [self._shown_or_gone(handle) for handle in request.volumes]
         aligned = not request.allow_unaligned
         return self._cutter.cut_group(request.name, volumes, request.verify, request.labels, aligned=aligned)
 
@@ -163,6 +175,17 @@ class PoolProvisioner:
         if capacity.available < smallest_size(filesystem, self._pool.traits.allocation_unit):
             return replace(capacity, available=Bytes(0))
         return capacity
+
+    def _shown_or_gone(self, handle: str) -> VolumeId:
+        """Give the identity in a handle; a snapshot taken before is given again although its volume is gone by now."""
+        identity = self._handles.volume(handle)
+        try:
+            volume = self._pool.volume(identity)
+        except VolumeNotFound:
+            return identity
+        if is_transient(volume.name):
+            raise VolumeNotFound(f"there is no volume {handle}")
+        return identity
 
     def _candidates(self, which: SnapshotFilter) -> Sequence[Snapshot]:
         if which.snapshot is not None:

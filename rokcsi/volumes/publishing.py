@@ -60,7 +60,7 @@ class Publishing:
     def _staged(self, id: VolumeId, staging: Path) -> Staged:
         record = self._node.records.staged_at(id, staging)
         if record is None:
-            self._node.pool.volume(id)
+            self._node.volume(id)
             raise NotStaged(f"the volume {id} is not staged at {staging}; call NodeStageVolume first")
         return record
 
@@ -130,18 +130,24 @@ class Publishing:
             self._node.mounter.release_device(record.device)
 
     def _unpublish_unrecorded(self, id: VolumeId, path: Path) -> None:
-        """Tidy up after a reboot or a lost record: an empty path, or a mount of this very volume, and nothing else."""
-        self._node.pool.volume(id)
+        """Tidy up after a reboot or a lost record: an empty path, or a mount of this very volume, and nothing else.
+
+        Raises StillInUse for any other mount: a caller who was told "done" would delete the volume that it may be of.
+        """
+        self._node.volume(id)
         if self._node.records.staged_at(id, path) is not None:
             raise InvalidRequest(f"{path} is where the volume is staged; call NodeUnstageVolume for it")
-        if self._node.records.others_at(id, path):
-            return
-        ours = any(self._node.mounter.shows(path, staged.device) for staged in self._node.records.staged(id))
-        if ours:
+        device, found = self._node.pool.attached(id), self._node.mounter.mounted(path)
+        if found is None:
+            if not self._node.records.others_at(id, path):
+                with suppress(StillInUse):
+                    self._node.mounter.unmount(path)
+        elif device is not None and self._node.mounter.shows(path, device):
             self._node.mounter.unmount(path)
-        elif self._node.mounter.mounted(path) is None:
-            with suppress(StillInUse):
-                self._node.mounter.unmount(path)
+        else:
+            raise StillInUse(
+                f"something else ({found.filesystem}) is mounted at {path} than the volume {id}; unmount it by hand"
+            )
 
 
 def _is_readonly(record: Published) -> bool:

@@ -53,6 +53,7 @@ class Published:
 Record = Staged | Published
 _ACCESS_FIELDS = tuple(field.name for field in fields_of(Access))
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+_UNFINISHED = "."
 _Outer = TypeVar("_Outer")
 _Inner = TypeVar("_Inner")
 
@@ -71,7 +72,7 @@ class NodeRecords:
         except OSError as failure:
             raise SystemCallFailed(f"cannot read the records in {folder}: {failure.strerror}") from failure
         for file, record in found:
-            if record is None:
+            if record is None or file.name.startswith(_UNFINISHED):
                 file.unlink(missing_ok=True)
             else:
                 self._remember(record)
@@ -83,13 +84,18 @@ class NodeRecords:
 
     def add(self, record: Record) -> None:
         """Write a record in place of the one of this volume at this path; raise SystemCallFailed."""
+        if self.at(record.volume, record.path) == record:
+            return
         try:
-            # Cut short by a crash, it is dropped at the next start: the mount it was to tell of was never made.
-            fd = os.open(f"{self._folder}/{_name(record)}", _WRITE, 0o600)
+            # A record that is there stays whole until the new one is: its mount may be in use.
+            name = _name(record)
+            unfinished = f"{self._folder}/{_UNFINISHED}{name}"
+            fd = os.open(unfinished, _WRITE, 0o600)
             try:
                 os.write(fd, json.dumps(_fields(record)).encode())
             finally:
                 os.close(fd)
+            os.replace(unfinished, f"{self._folder}/{name}")
         except OSError as failure:
             raise SystemCallFailed(f"cannot write a record in {self._folder}: {failure.strerror}") from failure
         self._remember(record)
@@ -117,11 +123,11 @@ class NodeRecords:
 
     def staged(self, volume: VolumeId) -> list[Staged]:
         """Give all records of where a volume is staged."""
-        return [record for record in self._of(volume) if isinstance(record, Staged)]
+        return [record for record in self.of(volume) if isinstance(record, Staged)]
 
     def published(self, volume: VolumeId) -> list[Published]:
         """Give all records of where a volume is published."""
-        return [record for record in self._of(volume) if isinstance(record, Published)]
+        return [record for record in self.of(volume) if isinstance(record, Published)]
 
     def others_at(self, volume: VolumeId, path: Path) -> list[Record]:
         """Give the records of other volumes at a path."""
@@ -138,7 +144,8 @@ class NodeRecords:
                 folder, _, _ = folder.rpartition("/")
         return None
 
-    def _of(self, volume: VolumeId) -> list[Record]:
+    def of(self, volume: VolumeId) -> list[Record]:
+        """Give all records of a volume."""
         with self._lock:
             return list(self._by_volume.get(volume, {}).values())
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.errors import NotFound, StillInUse
 from rokcsi.model.ids import VolumeId
 from rokcsi.model.pool import Pool
@@ -60,7 +61,8 @@ class Verifier:
         try:
             yield clone
         finally:
-            self._remove(clone.id)
+            with beyond_the_call():
+                self._remove(clone.id)
 
     def _remove(self, id: VolumeId) -> None:
         self._pool.detach(id)

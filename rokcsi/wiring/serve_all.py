@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 
 from rokcsi import __version__
@@ -33,6 +33,7 @@ from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
 from rokcsi.volumes.node import PoolNodeVolumes
 from rokcsi.volumes.provisioning import PoolProvisioner
+from rokcsi.wiring.daily_trim import DailyTrim
 from rokcsi.wiring.exits import FAILED, exit_status
 from rokcsi.wiring.freezes import FreezeReportingPool
 from rokcsi.wiring.needs import unmet
@@ -89,11 +90,17 @@ def _serve(settings: ServeSettings, parts: ExitStack) -> None:
     parts.callback(pool.close)
     parts.callback(_forget_records, Path(settings.records) / pool.id)
     PoolMetrics(pool, metrics.registry)
-    server = _server(settings, FreezeReportingPool(pool, metrics), table, locks, CallRecorder(metrics), readiness)
+    roots = TargetRoots([Path(root) for root in settings.target_roots])
+    mounter, reporting = LinuxMounter(roots, table), FreezeReportingPool(pool, metrics)
+    records = Path(settings.records) / pool.id
+    node = PoolNodeVolumes(reporting, mounter, roots, records, locks, trim=settings.trim)
+    provisioner = PoolProvisioner(reporting, mounter, locks, node)
+    server = _server(settings, provisioner, node, CallRecorder(metrics), readiness)
     server.start()
     readiness.reason = None
     _say_it_serves(settings, server, pool, where)
-    signals.wait()
+    with DailyTrim(node.trim_staged) if settings.trim else nullcontext():
+        signals.wait()
     readiness.reason = "draining"
     signals.drain(server)
 
@@ -117,18 +124,15 @@ def _metrics_pages(
 
 def _server(
     settings: ServeSettings,
-    pool: Pool,
-    table: MountTable,
-    locks: KeyedLocks,
+    provisioner: PoolProvisioner,
+    node: PoolNodeVolumes,
     calls: CallRecorder,
     readiness: Readiness,
 ) -> Server:
-    roots = TargetRoots([Path(root) for root in settings.target_roots])
-    mounter = LinuxMounter(roots, table)
     return Server(
         settings.endpoint,
-        PoolProvisioner(pool, mounter, locks),
-        PoolNodeVolumes(pool, mounter, roots, Path(settings.records) / pool.id, locks),
+        provisioner,
+        node,
         DriverIdentity(__version__, settings.node_id, settings.driver_name, settings.topology_key),
         calls=[calls],
         ready=readiness.ready,

@@ -109,6 +109,10 @@ class LoopedPool(MemoryPool):
         super().detach(id)
         self._disks.detach(self._path(id))
 
+    def attached(self, id: VolumeId) -> Path | None:
+        """Give the loop device while there is one."""
+        return self._disks.devices.get(self._path(id))
+
     def grow_volume(self, id: VolumeId, size: Bytes) -> Volume:
         """Lengthen the file, and the device when there is one."""
         volume = super().grow_volume(id, size)

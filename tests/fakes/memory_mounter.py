@@ -32,6 +32,7 @@ class MemoryMounter:
     busy: set[Path] = field(default_factory=set)
     failing: set[str] = field(default_factory=set)
     grows_online: bool = True
+    trimmed: list[range] = field(default_factory=list)
     _stacks: dict[Path, list[_Mounted]] = field(default_factory=dict)
 
     def mounted(self, target: Path) -> Mount | None:
@@ -46,6 +47,11 @@ class MemoryMounter:
         """Tell whether the topmost mount is of this device."""
         stack = self._stacks.get(target, [])
         return bool(stack) and stack[-1].device == device
+
+    def holder(self, device: Path) -> str | None:
+        """Look through the mounts."""
+        shown = next((target for target, stack in self._stacks.items() for each in stack if each.device == device), None)
+        return None if shown is None else f"it is shown at {shown}"
 
     def mount_foreign(self, target: Path) -> None:
         """Play somebody else's mount."""
@@ -137,13 +143,31 @@ class MemoryMounter:
         if self.found_filesystem(device) != filesystem:
             raise VolumeDamaged(f"{device} holds no {filesystem}")
 
+    def write_out(self, device: Path, target: Path) -> None:
+        """Note that something was written out."""
+        self._did("write_out")
+        self._want_shown(target, device)
+
+    def trim(self, device: Path, target: Path, part: range) -> bool:
+        """Note which part was trimmed; the file systems here end where their line of text says."""
+        self._did("trim")
+        self._want_shown(target, device)
+        self.trimmed.append(part)
+        return part.stop < self._line(device)[1]
+
     def stats(self, path: Path) -> VolumeStats:
         """Give the size in the line of text."""
         return VolumeStats(Bytes(self._line(self._stacks[path][-1].device)[1]), Bytes(0), Bytes(0), 0, 0, 0)
 
     def device_size(self, device: Path) -> Bytes:
         """Give the file's size."""
+        if not device.exists():
+            raise SystemCallFailed(f"cannot read the size of {device}: No such file or directory")
         return Bytes(device.stat().st_size)
+
+    def _want_shown(self, target: Path, device: Path) -> None:
+        if not self.shows(target, device):
+            raise NotStaged(f"{device} is not mounted at {target}; stage it again")
 
     def _did(self, deed: str) -> None:
         if deed in self.failing:

@@ -37,10 +37,7 @@ class Attachments:
         if loop is None:
             return None
         with on_disk("look at a volume's file"):
-            if loops.is_over(loop, loops.key_of(self._disk.volume(id))):
-                return loop
-        del self._loops[id]
-        return None
+            return loop if loops.is_over(loop, loops.key_of(self._disk.volume(id))) else None
 
     def attach(self, id: VolumeId) -> Path:
         """Give the block device of a volume, the same one as long as it is attached; raise SystemCallFailed."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
-from rokcsi.model.pool import Capacity, Footprint, Leftover, Traits
+from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
@@ -162,6 +163,16 @@ class LoopFilePool:
         """Take the loop device away; nothing happens when there is none. Raises VolumeNotFound, StillInUse."""
         self._index.volume(id)
         self._attachments.detach(id)
+
+    def attached(self, id: VolumeId) -> Path | None:
+        """Give the loop device over the volume's file, None when there is none now."""
+        loop = self._attachments.loop_of(id)
+        return None if loop is None else loop.path
+
+    def holding(self, id: VolumeId) -> AbstractContextManager[Pool]:
+        """Give this pool, which takes no locks."""
+        _ = id
+        return nullcontext(self)
 
     def take_snapshots(self, news: Sequence[NewSnapshot], *, aligned: bool = True) -> Sequence[Snapshot]:
         """Cut all these snapshots at one instant, or none; raise VolumeNotFound, SnapshotExists, PoolFull, NotSupported, Busy."""

@@ -50,6 +50,11 @@ def room(folder: Path) -> int:
     return found.f_blocks * found.f_frsize
 
 
+def kind(path: Path) -> str:
+    """Give the file system that is mounted at a path."""
+    return next(entry.filesystem for entry in read_mountinfo() if entry.point == path)
+
+
 def mounted(path: Path) -> int:
     """Give how many mounts lie at a path."""
     return sum(entry.point == path for entry in read_mountinfo())
@@ -70,6 +75,28 @@ def test_a_larger_clone_has_the_sources_files_and_its_own_room_once_published(no
     seen = node.shown(clone, "step")
     assert content(seen) == digest
     assert room(seen) > 1.7 * SIZE
+
+
+@pytest.mark.parametrize("size", [0, 64 * MIB])
+def test_who_names_no_file_system_gets_the_sources_even_below_the_smallest_xfs(node: NodeOfPods, size: int) -> None:
+    unnamed = mount_capability(fs_type="")
+    source = volume(node, "source", "ext4", 64 * MIB)
+    digest = write(node.shown(source, "notebook", unnamed))
+    assert kind(node.staging(source)) == "ext4"
+    sources = {"a": from_snapshot(node.snapshot(source).snapshot_id), "b": from_volume(source)}
+    for name, begins in sources.items():
+        for _ in range(2):
+            made = node.volume(name, size=size, volume_capabilities=[unnamed], volume_content_source=begins)
+            assert made.capacity_bytes == 64 * MIB
+        seen = node.shown(made.volume_id, f"step-{name}", unnamed)
+        assert content(seen) == digest
+        assert {kind(seen), kind(node.staging(made.volume_id))} == {"ext4"}
+
+
+def test_an_empty_volume_whose_file_system_nobody_names_is_xfs(node: NodeOfPods) -> None:
+    unnamed = mount_capability(fs_type="")
+    made = node.volume("v", size=SIZE, volume_capabilities=[unnamed]).volume_id
+    assert kind(node.shown(made, "pod", unnamed)) == "xfs"
 
 
 @pytest.mark.parametrize("fs_type", ["xfs", "ext4"])

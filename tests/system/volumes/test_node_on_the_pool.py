@@ -89,14 +89,15 @@ def test_the_next_driver_uses_the_attachment_of_the_first(
     volume = house.volume(size=SIZE)
     house.stage(volume)
     house.publish(volume)
-    devices = len(loops.attached_loops())
+    file = next(pools.place.rglob(house.id_of(volume)))
+    loop = loops.attached_loops()[loops.key_of(file)]
     house.pool = pools.reopen(pool)
     house.restart()
     house.stage(volume)
     house.publish(volume)
     house.pool.grow_volume(house.id_of(volume), Bytes(2 * SIZE))
     assert house.node.expand(volume, house.at("pod/mount"), SizeRange(Bytes(2 * SIZE))) == 2 * SIZE
-    assert len(loops.attached_loops()) == devices
+    assert loops.attached_loops()[loops.key_of(file)] == loop
     house.unpublish(volume)
     house.unstage(volume)
 

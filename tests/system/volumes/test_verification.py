@@ -86,10 +86,12 @@ class House:
         return self.provisioner.provision(request)
 
     def everything(self) -> tuple[object, ...]:
-        """Give all there is: things, files below the pool's folder, and loop devices over its volumes."""
-        files = sorted(str(path) for path in self.pools.place.rglob("*") if path.is_file())
-        files = [file for file in files if "/templates/" not in file]
-        return self.pool.volumes(), self.pool.snapshots(), files, sorted(loops.attached_loops()), self.locks.keys_in_use
+        """Give all there is: things, files below the pool's folder, and loop devices over them."""
+        files = sorted(path for path in self.pools.place.rglob("*") if path.is_file())
+        files = [file for file in files if "templates" not in file.parts]
+        attached = loops.attached_loops()
+        shown = [file for file in files if loops.key_of(file) in attached]
+        return self.pool.volumes(), self.pool.snapshots(), files, shown, self.locks.keys_in_use
 
 
 @pytest.fixture

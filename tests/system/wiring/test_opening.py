@@ -33,6 +33,7 @@ def settings(pool: Path) -> ServeSettings:
         image_size=int(IMAGE_SIZE),
         max_workers=8,
         records=str(pool),
+        trim=True,
         log_level="info",
         log_format="text",
     )
