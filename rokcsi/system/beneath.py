@@ -154,6 +154,7 @@ class TargetRoots:
         """Open what is at a path, made when it is missing, with the folders above it; tell whether it was made."""
         above = self._open(_parent(path))
         if above is None:
+            self._refuse_missing_root(_parent(path))
             above, _ = self._open_made(_parent(path), _make_folder)
         try:
             made = make(above, path)
@@ -163,6 +164,14 @@ class TargetRoots:
         if fd is None:
             raise SystemCallFailed(f"{path} vanished while it was being made ready; try again")
         return fd, made
+
+
+    def _refuse_missing_root(self, path: str) -> None:
+        # Not made here: a root that is missing is a mistyped one, or kubelet's folder before kubelet has come.
+        if any(path + "/" == root.real for root in self._roots):
+            raise StillInUse(
+                f"the target root {path} does not exist; make that folder, or start the driver with another --target-root"
+            )
 
 
 def _slashed(path: str) -> str:

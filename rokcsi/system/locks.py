@@ -91,7 +91,8 @@ class KeyedLocks:
         self._wait(key, lock, waiter)
 
     def _queued(self, lock: _Key, *, exclusive: bool) -> _Waiter:
-        if self._most_waiting is not None and self._waiting >= self._most_waiting:
+        full = self._most_waiting is not None and self._waiting >= self._most_waiting
+        if full and not current_deadline().owed:
             raise Busy(f"{self._waiting} calls wait for others already; try again in a second")
         waiter = _Waiter(exclusive)
         lock.queue.append(waiter)

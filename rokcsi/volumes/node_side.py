@@ -41,8 +41,8 @@ class NodeSide:
         with self.locks.held([f"node {volume}"]):
             for record in self.records.of(volume):
                 if self.holds(record):
-                    verb = "staged" if isinstance(record, Staged) else "published"
-                    raise StillInUse(f"the volume {volume} is {verb} at {record.path}; un{verb[:-1]} it there first")
+                    is_now, undo = ("staged", "unstage") if isinstance(record, Staged) else ("published", "unpublish")
+                    raise StillInUse(f"the volume {volume} is {is_now} at {record.path}; {undo} it there first")
             with self.pool.holding(volume) as pool:
                 self.refuse_held(pool, volume)
             yield

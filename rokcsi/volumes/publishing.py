@@ -117,7 +117,7 @@ class Publishing:
     def _show(self, wanted: Published) -> None:
         mounter, readonly = self._node.mounter, _is_readonly(wanted)
         if wanted.access.block:
-            if self._node.pool.attach(wanted.volume) != wanted.device:
+            if self._node.pool.attached(wanted.volume) != wanted.device:
                 raise NotStaged(f"the volume {wanted.volume} is no longer attached as {wanted.device}; stage it again")
             mounter.bind_device(wanted.device, wanted.path, readonly=readonly)
         else:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rokcsi.model.errors import Damaged
+from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency, GroupMembership, Snapshot
@@ -74,7 +75,7 @@ def read_volume(id: VolumeId, size: int, text: bytes) -> Volume:
             id=id,
             name=_of(str, fields["n"]),
             size=Bytes(size),
-            filesystem=_of(str, fields["f"]) if "f" in fields else None,
+            filesystem=_filesystem(fields),
             formatted=bool(fields.get("m")),
             source=source if source != VolumeSource() else None,
             created_at=_instant(fields["t"]),
@@ -93,7 +94,7 @@ def read_snapshot(id: SnapshotId, size: int, text: bytes) -> StoredSnapshot:
             name=_of(str, fields["n"]),
             volume=VolumeId(fields["v"]),
             size=Bytes(size),
-            filesystem=_of(str, fields["f"]) if "f" in fields else None,
+            filesystem=_filesystem(fields),
             formatted=bool(fields.get("m")),
             created_at=_instant(fields["t"]),
             group=_group(*_of(list, fields["g"])) if "g" in fields else None,
@@ -146,6 +147,14 @@ def _labels(fields: dict[str, Any]) -> Labels:
     if "l" not in fields:
         return no_labels()
     return {key: _of(str, value) for key, value in _of(dict, fields["l"]).items()}
+
+
+def _filesystem(fields: dict[str, Any]) -> str | None:
+    if "f" not in fields:
+        return None
+    if fields["f"] not in FILESYSTEMS:
+        raise ValueError(f"{fields['f']!r:.64} where a file system is meant")
+    return str(fields["f"])
 
 
 def _group_fields(group: GroupMembership) -> list[str | int]:

@@ -89,7 +89,7 @@ def test_the_next_driver_uses_the_attachment_of_the_first(
     volume = house.volume(size=SIZE)
     house.stage(volume)
     house.publish(volume)
-    file = next(pools.place.rglob(house.id_of(volume)))
+    file = next(pools.place.rglob(str(house.id_of(volume))))
     loop = loops.attached_loops()[loops.key_of(file)]
     house.pool = pools.reopen(pool)
     house.restart()

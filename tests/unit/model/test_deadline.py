@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rokcsi.model.deadline import Deadline, current_deadline, deadline
+from rokcsi.model.deadline import Deadline, beyond_the_call, current_deadline, deadline
 
 
 def test_where_nobody_set_a_deadline_there_is_none() -> None:
@@ -42,3 +42,15 @@ def test_a_deadline_does_not_bind_other_threads() -> None:
         thread.start()
         thread.join(20)
     assert seen == [Deadline()]
+
+
+def test_clean_up_has_a_limit_of_its_own_whatever_became_of_the_call() -> None:
+    over = Deadline(time.monotonic() - 1, lambda: False)
+    with deadline(over):
+        with beyond_the_call():
+            left = current_deadline().remaining_seconds()
+            assert left is not None
+            assert 1 < left <= 60
+            assert current_deadline().caller_is_there()
+            assert current_deadline().owed
+        assert current_deadline() is over

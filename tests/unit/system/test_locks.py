@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from rokcsi.model.deadline import Deadline, deadline
+from rokcsi.model.deadline import Deadline, beyond_the_call, deadline
 from rokcsi.model.errors import Busy, CallerGone, LockTimeout
 from rokcsi.system.locks import KeyedLocks
 
@@ -146,10 +146,18 @@ def test_more_waiters_than_allowed_are_sent_away_at_once(threads: ThreadPoolExec
     until(lambda: locks.waiting == 1)
     with pytest.raises(Busy, match="try again"), locks.held(["a"]):
         pytest.fail("there was no room to wait")
+
+
+    def clean_up() -> None:
+        with deadline(Deadline(caller_is_there=lambda: False)), beyond_the_call():
+            wait()
+
+    owed = threads.submit(clean_up)
+    until(lambda: locks.waiting == 2)
     with locks.held(["b"]):
         let_go.set()
-    first.result(PATIENCE)
-    second.result(PATIENCE)
+    for each in (first, second, owed):
+        each.result(PATIENCE)
     assert (locks.waiting, locks.keys_in_use) == (0, 0)
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rokcsi.model.errors import VolumeDamaged
+from rokcsi.model.deadline import Deadline, deadline
+from rokcsi.model.errors import CallerGone, SystemCallFailed, ToolFailed, VolumeDamaged, VolumeNotFound
 from rokcsi.model.provisioner import GroupRequest, SnapshotFilter, SnapshotRequest, Verification, VolumeRequest
 from rokcsi.model.sizes import Bytes, SizeRange
 from rokcsi.model.snapshot import Snapshot
@@ -113,3 +115,65 @@ def test_a_leftover_that_something_holds_waits_for_the_next_start(house: Provisi
     with house.memory.held(leftover.id):
         assert len(house.restarted().memory.volumes()) == 2
     assert len(house.restarted().memory.volumes()) == 1
+
+
+def test_a_check_that_could_not_be_made_leaves_the_snapshot_to_the_repeated_call(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    for failure in (ToolFailed("xfs_repair is not installed"), SystemCallFailed("permission denied")):
+        house.checker.unsound = _raising(failure)
+        with pytest.raises(type(failure)):
+            checked_cut(house, volume)
+    assert [snapshot.labels["verification"] for snapshot in house.memory.snapshots()] == ["pending"]
+    assert len(house.memory.volumes()) == 1
+    house.checker.unsound = lambda _: False
+    assert checked_cut(house, volume).labels == {"verification": "passed"}
+    house.memory.delete_snapshots([snapshot.id for snapshot in house.memory.snapshots()])
+    house.checker.unsound = lambda _: True
+    with pytest.raises(VolumeDamaged):
+        checked_cut(house, volume)
+    assert list(house.memory.snapshots()) == []
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_was_made_on_the_way_goes_although_the_caller_is_gone(house: ProvisionerInMemory, *, damaged: bool) -> None:
+    volume = formatted(house, "a")
+    there = [True]
+
+    def leave(_: Path) -> bool:
+        there.clear()
+        return damaged
+
+    house.checker.unsound = leave
+    copy = VolumeRequest("copy", SizeRange(), "xfs", from_volume=volume, verify_clone=Verification.CHECK)
+    with deadline(Deadline(None, lambda: bool(there))), pytest.raises(VolumeDamaged if damaged else CallerGone):
+        house.provisioner.provision(copy)
+    assert (len(house.memory.volumes()), list(house.memory.snapshots())) == (1, [])
+
+
+def test_a_damaged_snapshot_goes_although_the_caller_is_gone(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    there = [True]
+    house.checker.unsound = lambda _: there.clear() is None
+    with deadline(Deadline(None, lambda: bool(there))), pytest.raises(VolumeDamaged):
+        checked_cut(house, volume)
+    assert (len(house.memory.volumes()), list(house.memory.snapshots())) == (1, [])
+
+
+def test_a_clone_made_for_a_check_is_not_cut(house: ProvisionerInMemory) -> None:
+    volume = formatted(house, "a")
+    with house.interrupted():
+        checked_cut(house, volume)
+    [leftover] = [each for each in house.memory.volumes() if each not in house.provisioner.volumes()]
+    hidden = house.provisioner.handles.of_volume(leftover.id)
+    with pytest.raises(VolumeNotFound):
+        house.provisioner.cut(SnapshotRequest("t", hidden))
+    with pytest.raises(VolumeNotFound):
+        house.provisioner.cut_group(GroupRequest("g", (volume, hidden)))
+    assert len(house.memory.snapshots()) == 1
+
+
+def _raising(failure: Exception) -> Callable[[Path], bool]:
+    def fail(_: Path) -> bool:
+        raise failure
+
+    return fail
