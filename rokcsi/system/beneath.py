@@ -165,7 +165,6 @@ class TargetRoots:
             raise SystemCallFailed(f"{path} vanished while it was being made ready; try again")
         return fd, made
 
-
     def _refuse_missing_root(self, path: str) -> None:
         # Not made here: a root that is missing is a mistyped one, or kubelet's folder before kubelet has come.
         if any(path + "/" == root.real for root in self._roots):

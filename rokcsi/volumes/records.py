@@ -89,13 +89,13 @@ class NodeRecords:
         try:
             # A record that is there stays whole until the new one is: its mount may be in use.
             name = _name(record)
-            unfinished = f"{self._folder}/{_UNFINISHED}{name}"
+            unfinished = self._folder / f"{_UNFINISHED}{name}"
             fd = os.open(unfinished, _WRITE, 0o600)
             try:
                 os.write(fd, json.dumps(_fields(record)).encode())
             finally:
                 os.close(fd)
-            os.replace(unfinished, f"{self._folder}/{name}")
+            unfinished.replace(self._folder / name)
         except OSError as failure:
             raise SystemCallFailed(f"cannot write a record in {self._folder}: {failure.strerror}") from failure
         self._remember(record)

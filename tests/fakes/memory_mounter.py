@@ -50,7 +50,9 @@ class MemoryMounter:
 
     def holder(self, device: Path) -> str | None:
         """Look through the mounts."""
-        shown = next((target for target, stack in self._stacks.items() for each in stack if each.device == device), None)
+        shown = next(
+            (target for target, stack in self._stacks.items() for each in stack if each.device == device), None
+        )
         return None if shown is None else f"it is shown at {shown}"
 
     def mount_foreign(self, target: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from rokcsi.model.deadline import Deadline, deadline
 from rokcsi.model.errors import StillInUse, SystemCallFailed
 from rokcsi.model.provisioner import GroupRequest, SnapshotRequest, VolumeRequest
-from rokcsi.model.sizes import Bytes, SizeRange
+from rokcsi.model.sizes import SizeRange
 from rokcsi.model.snapshot import Consistency
 from rokcsi.mounting.linux import LinuxMounter
 from rokcsi.pools.admitting import Limits
@@ -25,6 +25,7 @@ from rokcsi.system.beneath import TargetRoots
 from rokcsi.system.failpoints import visiting
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import mount, unmount
+from rokcsi.volumes.node import PoolNodeVolumes
 from rokcsi.volumes.provisioning import PoolProvisioner
 from tests.fakes.loop_file_pools import LoopFilePools, loop_file_pools, write_durably
 from tests.fakes.node_house import MIB, MOUNTED, RAW, SHARED_RAW, NodeHouse
@@ -57,7 +58,7 @@ def contents_of_snapshot(driver: Driver, snapshot: str, name: str) -> list[str]:
     request = VolumeRequest(name, SizeRange(), "", from_snapshot=snapshot)
     clone = driver.provisioner.handles.of_volume(driver.provisioner.provision(request).id)
     driver.stage(clone, name)
-    found = sorted(os.listdir(driver.at(name)))
+    found = sorted(path.name for path in driver.at(name).iterdir())
     driver.unstage(clone, name)
     return found
 
@@ -161,8 +162,11 @@ def test_a_mount_that_stays_impossible_says_so(driver: Driver) -> None:
         os.close(fd)
 
 
-def test_volumes_go_away_while_they_are_cut_under_write_load(driver: Driver) -> None:
-    for turn in range(3):
+@pytest.mark.parametrize("trim", [False, True])
+def test_volumes_go_away_while_they_are_cut_under_write_load(driver: Driver, *, trim: bool) -> None:
+    roots = TargetRoots([driver.kubelet])
+    driver.node = PoolNodeVolumes(driver.pool, driver.mounter, roots, driver.records, driver.locks, trim=trim)
+    for turn in range(2):
         volume = driver.volume(f"v{turn}", size=SIZE)
         driver.stage(volume)
         driver.publish(volume)
@@ -188,7 +192,7 @@ def test_a_raw_volume_that_a_pod_has_is_not_deleted_and_nobody_gets_its_device(d
     one, two = driver.volume("one", None, 16 * MIB), driver.volume("two", None, 16 * MIB)
     driver.stage(one, access=RAW)
     driver.publish(one, access=RAW)
-    with pytest.raises(StillInUse, match="unstage|unpublish"):
+    with pytest.raises(StillInUse, match=r"unstage|unpublish"):
         driver.provisioner.remove_volume(one)
     driver.stage(two, "s2", RAW)
     device = driver.pool.attached(driver.id_of(two))
@@ -244,9 +248,9 @@ def test_a_stage_that_fails_when_its_caller_is_gone_leaves_no_device(driver: Dri
         there.clear()
         raise SystemCallFailed("made to fail")
 
-    with deadline(Deadline(None, lambda: bool(there))), visiting("node.stage.recorded", fail):
-        with pytest.raises(SystemCallFailed):
-            driver.stage(volume, access=MOUNTED)
+    gone = Deadline(None, lambda: bool(there))
+    with deadline(gone), visiting("node.stage.recorded", fail), pytest.raises(SystemCallFailed):
+        driver.stage(volume, access=MOUNTED)
     assert (driver.recorded(), driver.pool.attached(driver.id_of(volume))) == (0, None)
 
 

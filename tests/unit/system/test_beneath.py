@@ -167,9 +167,9 @@ def test_a_link_swapped_in_later_redirects_nothing(root: Path, way: Callable[[Pa
 def test_a_root_that_is_missing_is_named_and_not_made(tmp_path: Path) -> None:
     missing = TargetRoots([tmp_path / "no" / "root"])
     for target in ("a", "a/b"):
-        with pytest.raises(StillInUse, match=r"root .*/no/root does not exist.*--target-root"):
-            with missing.folder(tmp_path / "no" / "root" / target):
-                pass
+        refused = pytest.raises(StillInUse, match=r"root .*/no/root does not exist.*--target-root")
+        with refused, missing.folder(tmp_path / "no" / "root" / target):
+            pytest.fail("there was nothing to open")
     assert not (tmp_path / "no").exists()
     (tmp_path / "no" / "root").mkdir(parents=True)
     with missing.file(tmp_path / "no" / "root" / "a"):

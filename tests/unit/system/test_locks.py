@@ -147,7 +147,6 @@ def test_more_waiters_than_allowed_are_sent_away_at_once(threads: ThreadPoolExec
     with pytest.raises(Busy, match="try again"), locks.held(["a"]):
         pytest.fail("there was no room to wait")
 
-
     def clean_up() -> None:
         with deadline(Deadline(caller_is_there=lambda: False)), beyond_the_call():
             wait()

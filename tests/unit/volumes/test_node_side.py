@@ -43,7 +43,7 @@ def test_a_raw_volume_goes_only_when_no_pod_has_it(house: NodeHouse, *, lost: bo
         for record in house.records.iterdir():
             record.unlink()
         house.restart()
-    with pytest.raises(StillInUse, match="unpublish|unstage"):
+    with pytest.raises(StillInUse, match=r"unpublish|unstage"):
         provisioner(house).remove_volume(volume)
     if lost:
         with pytest.raises(StillInUse, match="unpublish"):

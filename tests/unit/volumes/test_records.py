@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +39,9 @@ def test_an_equal_record_is_not_written_again(tmp_path: Path) -> None:
     records = NodeRecords(tmp_path)
     records.add(STAGED)
     (file,) = tmp_path.iterdir()
-    before = os.stat(file)
+    before = file.stat()
     records.add(replace(STAGED))
-    assert os.stat(file).st_ino == before.st_ino
+    assert file.stat().st_ino == before.st_ino
     records.add(replace(STAGED, device=Path("/dev/loop8")))
-    assert os.stat(file).st_ino != before.st_ino
+    assert file.stat().st_ino != before.st_ino
     assert list(NodeRecords(tmp_path)) == list(records)
