@@ -11,7 +11,6 @@ from demo import project
 from demo.stage import NOTEBOOK, Stage
 from demo.telling import a_table, lasting
 from rokcsi.cli.pages import version_page
-from rokcsi.local.driver import ensure_running
 from rokcsi.model.history import Notebook, Task, TaskStatus, Version
 from rokcsi.model.snapshot import Consistency
 from rokcsi.pipeline.progress import Event, TaskChanged
@@ -25,9 +24,10 @@ def start_driver(stage: Stage) -> None:
     tell = stage.teller
     why = "A folder on this machine is the pool; no spare disk, no LVM, no ZFS, no Kubernetes."
     with tell.part("The driver, on its embedded pool", why):
-        socket = ensure_running(stage.home)
+        stage.session.start_driver()
         (pool,) = stage.session.pools()
-        tell.say(f"  [bold]{pool.name}[/]: {pool.free} free; the driver serves CSI on {socket}")
+        room = pool.capacity.available if pool.capacity else "unknown"
+        tell.say(f"  [bold]{pool.name}[/]: {room} available; the driver serves CSI on {pool.socket}")
         tell.claim("the driver answers on its socket", holds=pool.serving)
 
 

@@ -92,6 +92,10 @@ class Session(Answers):
         """Let go of the catalogue and the socket; the driver goes on."""
         self._close()
 
+    def start_driver(self) -> None:
+        """Have the driver running, and what a crash left half done ended; all that needs it calls this first."""
+        self._prepare()
+
     # Notebooks
 
     def create_notebook(

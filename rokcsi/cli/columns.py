@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rokcsi.cli.formats import Column
-from rokcsi.cli.words import age, instant, seconds, short, status_of_exit, yes
+from rokcsi.cli.words import age, instant, seconds, share, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod
 from rokcsi.model.history import Bucket, FileObject, Notebook, Task, Version
+from rokcsi.model.pool import Capacity
 from rokcsi.model.runs import Run
+from rokcsi.model.sizes import Bytes
 from rokcsi.sdk import RunStep
 from rokcsi.wiring.local import LocalPool
 
@@ -16,6 +20,10 @@ def _reason(version: Version) -> str:
     if reason.step is None:
         return reason.kind
     return f"{reason.kind.removeprefix('step-')} {reason.step} #{reason.attempt or 1}"
+
+
+def _room(size: Callable[[Capacity], Bytes]) -> Callable[[LocalPool], str]:
+    return lambda pool: "-" if pool.capacity is None else str(size(pool.capacity))
 
 
 def _steps_done(run: Run) -> str:
@@ -120,8 +128,13 @@ POD = (
 POOL = (
     Column[LocalPool]("NAME", lambda pool: pool.name),
     Column[LocalPool]("DRIVER", lambda pool: "serving" if pool.serving else "stopped"),
-    Column[LocalPool]("TOTAL", lambda pool: str(pool.total)),
-    Column[LocalPool]("USED", lambda pool: str(pool.used)),
-    Column[LocalPool]("FREE", lambda pool: str(pool.free)),
+    Column[LocalPool]("TOTAL", _room(lambda capacity: capacity.total)),
+    Column[LocalPool]("USED", _room(lambda capacity: capacity.used)),
+    Column[LocalPool]("KEPT", _room(lambda capacity: capacity.kept)),
+    Column[LocalPool]("PROMISED", _room(lambda capacity: capacity.promised)),
+    Column[LocalPool]("AVAILABLE", _room(lambda capacity: capacity.available)),
+    Column[LocalPool](
+        "METADATA", lambda pool: "-" if pool.capacity is None else share(pool.capacity.metadata_used), wide=True
+    ),
     Column[LocalPool]("SOCKET", lambda pool: str(pool.socket), wide=True),
 )

@@ -30,7 +30,7 @@ _FINDINGS = (
 
 def doctor(
     pool: Annotated[
-        str | None, typer.Option("--pool", metavar="loopfile:/FOLDER", help="The pool; else the setting.")
+        str | None, typer.Option("--pool", metavar="KIND:PLACE", help="The pool; else the setting.")
     ] = None,
     home: Annotated[
         str | None, typer.Option("--home", metavar="PATH", help="The local set-up; else the setting.")

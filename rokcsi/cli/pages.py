@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rokcsi.cli.columns import OBJECT, VERSION
 from rokcsi.cli.formats import Column
 from rokcsi.cli.page import Page
+from rokcsi.cli.room import room_lines
 from rokcsi.cli.words import instant, pairs, seconds, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod, PodVolume
 from rokcsi.model.history import Bucket, FileObject, Member, Notebook, Reason, Task, Version
@@ -249,7 +250,6 @@ def pool_page(pool: LocalPool) -> Page:
     page.line("Pool", pool.name)
     page.line("Driver", "serving" if pool.serving else "stopped")
     page.line("Socket", pool.socket)
-    page.line("Total", f"{pool.total} ({int(pool.total)} bytes)")
-    page.line("Used", f"{pool.used} ({int(pool.used)} bytes)")
-    page.line("Free", f"{pool.free} ({int(pool.free)} bytes)")
+    if pool.capacity is not None:
+        room_lines(page, pool.capacity)
     return page

@@ -9,14 +9,13 @@ import typer
 
 from rokcsi.cli.formats import Format, dump
 from rokcsi.cli.page import Page
+from rokcsi.cli.room import room_lines
 from rokcsi.config.reading import read_settings
 from rokcsi.wiring.pool_care import PoolReport, check_pool, create_pool, describe_pool
 
 pool_app = typer.Typer(no_args_is_help=True, help="Look after the pool, while no driver serves it.")
 
-PoolOption = Annotated[
-    str | None, typer.Option("--pool", metavar="loopfile:/FOLDER", help="The pool; else the setting.")
-]
+PoolOption = Annotated[str | None, typer.Option("--pool", metavar="KIND:PLACE", help="The pool; else the setting.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
 
@@ -59,10 +58,7 @@ def _page(report: PoolReport) -> Page:
     page = Page()
     page.line("Pool", report.name)
     page.line("Id", report.id)
-    page.line("Total", report.capacity.total)
-    page.line("Used", report.capacity.used)
-    page.line("Promised", report.capacity.promised)
-    page.line("Available", report.capacity.available)
+    room_lines(page, report.capacity)
     page.line("Volumes", report.volumes)
     page.line("Snapshots", report.snapshots)
     page.line("Allocation unit", report.allocation_unit)

@@ -42,7 +42,7 @@ def _root(
 @serve_app.command("all")
 def serve_all(
     endpoint: Annotated[Text, typer.Option(metavar="unix:///PATH", help="Where to serve CSI.")] = None,
-    pool: Annotated[Text, typer.Option(metavar="loopfile:/FOLDER", help="The pool to serve.")] = None,
+    pool: Annotated[Text, typer.Option(metavar="KIND:PLACE", help="The pool to serve.")] = None,
     node_id: Annotated[Text, typer.Option(metavar="NAME", help="This node's name.")] = None,
     metrics: Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where to serve metrics and health.")] = None,
     target_root: Annotated[
@@ -52,6 +52,7 @@ def serve_all(
     topology_key: Annotated[Text, typer.Option(metavar="KEY", help="The topology segment's key.")] = None,
     overcommit: Annotated[Text, typer.Option(metavar="NUMBER", help="Bytes promised for each byte there is.")] = None,
     data_limit: Annotated[Text, typer.Option(metavar="SHARE", help="Refuse new work above this share.")] = None,
+    metadata_limit: Annotated[Text, typer.Option(metavar="SHARE", help="The same for the pool's metadata.")] = None,
     image_size: Annotated[Text, typer.Option(metavar="SIZE", help="Size of the pool's own file system.")] = None,
     max_workers: Annotated[Text, typer.Option(metavar="NUMBER", help="Calls carried out at once.")] = None,
     records: Annotated[Text, typer.Option(metavar="PATH", help="Where staged and published targets are noted.")] = None,

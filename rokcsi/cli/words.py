@@ -56,3 +56,8 @@ def pairs(values: Mapping[str, str]) -> str:
 def yes(value: bool) -> str:
     """Give yes or no."""
     return "yes" if value else "no"
+
+
+def share(value: float | None) -> str:
+    """Give a share of 1 in hundredths; a dash when there is none."""
+    return "-" if value is None else f"{value:.0%}"

@@ -112,7 +112,9 @@ class Declared(BaseSettings):
         description="where the driver serves CSI: unix:///PATH (default: run/csi.sock in home); CSI_ENDPOINT says the same",
     )
     pool: Annotated[str, BeforeValidator(_pool)] = Field(
-        "", description="the pool to serve: loopfile:/FOLDER (default: loopfile: with the folder pool in home)"
+        "",
+        description="the pool to serve: loopfile:/FOLDER, lvm:VG/THINPOOL, lvm-direct:VG/THINPOOL or zfs:POOL/PATH"
+        " (default: loopfile: with the folder pool in home)",
     )
     node_id: Annotated[str, BeforeValidator(_node_id)] = Field(
         default_factory=_host_name,
@@ -140,6 +142,12 @@ class Declared(BaseSettings):
     )
     data_limit: float = Field(
         0.85, gt=0.0, le=1.0, description="the share of the pool's bytes above which new work is refused, 0 to 1"
+    )
+    metadata_limit: float = Field(
+        0.70,
+        gt=0.0,
+        le=1.0,
+        description="the share of the pool's metadata space above which new work is refused, where it has such a space, 0 to 1",
     )
     image_size: Annotated[int | None, BeforeValidator(_size)] = Field(
         None,

@@ -131,6 +131,7 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         target_roots=declared.target_root,
         overcommit=declared.overcommit,
         data_limit=declared.data_limit,
+        metadata_limit=declared.metadata_limit,
         image_size=declared.image_size,
         max_workers=declared.max_workers,
         records=declared.records,
@@ -138,5 +139,5 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         log_level=declared.log_level,
         log_format=declared.log_format,
     )
-    local = LocalSettings(Path(declared.home), declared.driver_name, declared.author, declared.log_level)
+    local = LocalSettings(Path(declared.home), declared.pool, declared.driver_name, declared.author, declared.log_level)
     return EffectiveSettings(settings, serve, local)

@@ -26,6 +26,7 @@ class ServeSettings:
     target_roots: tuple[str, ...]
     overcommit: float
     data_limit: float
+    metadata_limit: float
     image_size: int | None
     max_workers: int
     records: str
@@ -54,14 +55,10 @@ class LocalSettings:
     """Where a machine's local set-up lives: everything `rokctl` and the SDK touch is below `home`."""
 
     home: Path
+    pool: str
     driver_name: str
     author: str
     log_level: str
-
-    @property
-    def pool_folder(self) -> Path:
-        """Give the folder of the embedded pool."""
-        return self.home / "pool"
 
     @property
     def catalog(self) -> Path:

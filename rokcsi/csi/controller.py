@@ -19,7 +19,7 @@ from rokcsi.csi.requests import (
     snapshot_request,
     volume_request,
 )
-from rokcsi.csi.responses import capacity_message, freeze_facts, snapshot_message, volume_message
+from rokcsi.csi.responses import capacity_facts, capacity_message, freeze_facts, snapshot_message, volume_message
 from rokcsi.csi.texts import required
 from rokcsi.csi.topology import check_reachable, is_here
 from rokcsi.csi.validation import validated
@@ -88,15 +88,16 @@ class ControllerService(csi_pb2_grpc.ControllerServicer):
         return csi.ListVolumesResponse(entries=entries, next_token=found.next_token)
 
     def GetCapacity(self, request: csi.GetCapacityRequest, context: grpc.ServicerContext) -> csi.GetCapacityResponse:
-        """Give the room for such volumes: none elsewhere, and none for a kind that is not made here."""
-        del context
+        """Give the room for such volumes: none elsewhere, none for a kind that is not made here; more of it as trailing metadata."""
         try:
             wanted = capacity_request(request)
         except CapabilityNotSupported:
             return csi.GetCapacityResponse(available_capacity=0)
         if not is_here(request.accessible_topology, self._driver):
             return csi.GetCapacityResponse(available_capacity=0)
-        return capacity_message(self._provisioner.capacity(wanted))
+        capacity = self._provisioner.capacity(wanted)
+        context.set_trailing_metadata(capacity_facts(capacity))
+        return capacity_message(capacity)
 
     def ControllerGetCapabilities(
         self, request: csi.ControllerGetCapabilitiesRequest, context: grpc.ServicerContext

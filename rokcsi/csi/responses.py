@@ -14,6 +14,7 @@ from rokcsi.model.volume import Volume, VolumeSource
 
 WINDOW = "rokcsi-freeze-window-seconds"
 CONSISTENCY = "rokcsi-consistency"
+POOL = "rokcsi-pool"
 _WEAKEST_FIRST = (Consistency.SHARED, Consistency.CRASH, Consistency.FROZEN)
 
 
@@ -80,6 +81,14 @@ def capacity_message(capacity: Capacity) -> csi.GetCapacityResponse:
     response = csi.GetCapacityResponse(available_capacity=capacity.available)
     response.maximum_volume_size.value = capacity.available
     return response
+
+
+def capacity_facts(capacity: Capacity) -> tuple[tuple[str, str], ...]:
+    """Give, as trailing metadata, the rest of what is known of the pool's room, in bytes and as a share of 1."""
+    facts = {"total": capacity.total, "used": capacity.used, "promised": capacity.promised, "kept": capacity.kept}
+    words = [(f"{POOL}-{name}", str(int(value))) for name, value in facts.items()]
+    share = capacity.metadata_used
+    return (*words, *([] if share is None else [(f"{POOL}-metadata-used", f"{share:.4f}")]))
 
 
 def stats_message(stats: VolumeStats) -> csi.NodeGetVolumeStatsResponse:

@@ -17,10 +17,12 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.proto import csi_pb2_grpc as services
 from rokcsi.local.csi_calls import Answer, Calls, Patience, open_channel
 from rokcsi.model import errors
+from rokcsi.model.pool import Capacity
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
 FREEZE_WINDOW, CONSISTENCY = "rokcsi-freeze-window-seconds", "rokcsi-consistency"
+_OF_POOL = "rokcsi-pool-"
 _PROBE_SECONDS = 5.0
 
 _OF_VOLUMES = {
@@ -113,6 +115,20 @@ class CsiClient:
         except grpc.RpcError:
             return False
         return not answer.HasField("ready") or bool(answer.ready.value)
+
+    def capacity(self) -> Capacity:
+        """Ask how much room the driver's pool has."""
+        answer = self._call(self._controller.GetCapacity, csi.GetCapacityRequest())
+        facts = {
+            key.removeprefix(_OF_POOL): value for key, value in answer.trailing.items() if key.startswith(_OF_POOL)
+        }
+        sizes = {name: Bytes(int(facts.get(name, 0))) for name in ("total", "used", "promised", "kept")}
+        share = facts.get("metadata-used")
+        return Capacity(
+            available=Bytes(answer.message.available_capacity),
+            metadata_used=None if share is None else float(share),
+            **sizes,
+        )
 
     def create_volume(self, order: VolumeOrder) -> ProvisionedVolume:
         """Make a volume, or find the one of this name; raise VolumeDiffers, SnapshotNotFound, PoolFull, SizeOutOfRange."""

@@ -40,8 +40,8 @@ def log_of(home: Path) -> Path:
     return home / "driver.log"
 
 
-def serve_command(home: Path) -> list[str]:
-    """Give the command that serves the driver of this home folder."""
+def serve_command(home: Path, pool: str | None = None) -> list[str]:
+    """Give the command that serves the driver of this home folder; without a pool, the one on files in it."""
     program = [sys.executable, "-m", "rokcsi.cli.entry", "serve", "all"]
     return [
         *program,
@@ -50,7 +50,7 @@ def serve_command(home: Path) -> list[str]:
         "--endpoint",
         f"unix://{socket_of(home)}",
         "--pool",
-        f"loopfile:{home / 'pool'}",
+        pool or f"loopfile:{home / 'pool'}",
     ]
 
 

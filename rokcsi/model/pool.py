@@ -49,18 +49,26 @@ class Traits:
     raw_snapshots_together: bool
 
 
+_NOTHING = Bytes(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """How much room there is, in bytes.
 
     `total` and `used` are the store's own; `promised` is what its volumes and snapshots may
-    yet grow to; `available` is the largest new volume that would be admitted now.
+    yet grow to; `available` is the largest new volume that would be admitted now. `kept` is
+    the part of `used` that deleted volumes and snapshots still occupy, because something
+    living needs it. `metadata_used` is the share, 0 to 1, of the room for the store's own
+    bookkeeping that is used up; None where that room has no limit of its own.
     """
 
     total: Bytes
     used: Bytes
     promised: Bytes
     available: Bytes
+    kept: Bytes = _NOTHING
+    metadata_used: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

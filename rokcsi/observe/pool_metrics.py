@@ -93,7 +93,10 @@ def _capacity(capacity: Capacity) -> Iterable[GaugeMetricFamily]:
     yield _gauge("rokcsi_pool_used_bytes", "What is used of the store.", capacity.used)
     yield _gauge("rokcsi_pool_promised_bytes", "What volumes and snapshots may yet grow to.", capacity.promised)
     yield _gauge("rokcsi_pool_available_bytes", "The largest new volume that would be admitted.", capacity.available)
+    yield _gauge("rokcsi_pool_kept_bytes", "What deleted volumes and snapshots still occupy.", capacity.kept)
+    yield _gauge("rokcsi_pool_metadata_used_ratio", "The used share of the metadata space.", capacity.metadata_used)
 
 
-def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, value: float | None) -> GaugeMetricFamily:
+    """Give a metric; without a value it has no sample."""
     return GaugeMetricFamily(name, text, value=value)

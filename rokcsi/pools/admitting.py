@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rokcsi.model.errors import NotFound, PoolFull
@@ -32,10 +32,11 @@ _Id = TypeVar("_Id")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`overcommit`: bytes promised for each byte of the store; `data_limit`: the share of it, 0 to 1, that may be used."""
+    """`overcommit`: bytes promised for each byte of the store; the limits: the shares, 0 to 1, of bytes and of metadata that may be used."""
 
     overcommit: float = 10.0
     data_limit: float = 0.85
+    metadata_limit: float = 0.70
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,9 @@ class AdmittingPool(PoolWrapper):
         """Give the store's own figures, what is promised, and the largest new volume admitted now."""
         store = self._inner.capacity()
         promised = self._sums.promised(store.used)
-        room = 0 if self._too_full(store) else max(0, self._allowed(store) - promised)
+        room = 0 if self._too_full(store) is not None else max(0, self._allowed(store) - promised)
         unit = self.traits.allocation_unit
-        return Capacity(store.total, store.used, Bytes(promised), Bytes(room // unit * unit))
+        return replace(store, promised=Bytes(promised), available=Bytes(room // unit * unit))
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise PoolFull."""
@@ -137,11 +138,9 @@ class AdmittingPool(PoolWrapper):
             self._sums = self._sums.minus(less)
 
     def _refuse_beyond_limits(self, store: Capacity, sums: _Sums) -> None:
-        if self._too_full(store):
-            raise PoolFull(
-                f"the pool {self.name} is {store.used / store.total:.0%} full, and takes nothing new above "
-                f"{self._limits.data_limit:.0%}; delete snapshots or volumes, or give it more space"
-            )
+        too_full = self._too_full(store)
+        if too_full is not None:
+            raise PoolFull(too_full)
         promised, allowed = sums.promised(store.used), self._allowed(store)
         if promised > allowed:
             raise PoolFull(
@@ -149,8 +148,19 @@ class AdmittingPool(PoolWrapper):
                 f"(overcommit {self._limits.overcommit:g}); delete snapshots or volumes, or ask for less"
             )
 
-    def _too_full(self, store: Capacity) -> bool:
-        return store.used > store.total * self._limits.data_limit
+    def _too_full(self, store: Capacity) -> str | None:
+        """Say in which way the store is too full for anything new; None when it is not."""
+        if store.used > store.total * self._limits.data_limit:
+            return (
+                f"the pool {self.name} is {store.used / store.total:.0%} full, and takes nothing new above "
+                f"{self._limits.data_limit:.0%}; delete snapshots or volumes, or give it more space"
+            )
+        if store.metadata_used is not None and store.metadata_used > self._limits.metadata_limit:
+            return (
+                f"the metadata of the pool {self.name} is {store.metadata_used:.0%} full, and the pool takes nothing new "
+                f"above {self._limits.metadata_limit:.0%}; delete snapshots or volumes, or give it more metadata space"
+            )
+        return None
 
     def _allowed(self, store: Capacity) -> int:
         return int(store.total * self._limits.overcommit)

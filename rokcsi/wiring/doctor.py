@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from rokcsi.config.settings import LocalSettings, ServeSettings
 from rokcsi.local.cluster import LocalCluster
 from rokcsi.local.csi_client import CsiClient
-from rokcsi.local.driver import ensure_running
+from rokcsi.local.driver import ensure_running, serve_command
 from rokcsi.model.errors import RecordNotFound, RokcsiError, Unavailable
 from rokcsi.model.pool import Leftover
 from rokcsi.pools.specification import PoolSpecification
@@ -39,7 +39,7 @@ class Diagnosis:
 
 def diagnosis(serve: ServeSettings, local: LocalSettings) -> Diagnosis:
     """Look at the machine, the pool and the local cluster; changes nothing."""
-    found = Diagnosis(needs(PoolSpecification.parse(serve.pool).folder))
+    found = Diagnosis(needs(PoolSpecification.parse(serve.pool)))
     if any(need.essential and not need.met for need in found.needs):
         return replace(found, notes=("Leftovers are looked for once the needs are met.",))
     pool, of_pool = _looked(f"The pool {serve.pool}", lambda: check_pool(serve))
@@ -53,7 +53,7 @@ def clear(found: Diagnosis, serve: ServeSettings, local: LocalSettings) -> Seque
     The cluster's part goes through the driver, which is started where it does not run.
     """
     if found.cluster:
-        ensure_running(local.home)
+        ensure_running(local.home, serve_command(local.home, local.pool))
         with _cluster(local) as cluster:
             for leftover in found.cluster:
                 cluster.clear(leftover)

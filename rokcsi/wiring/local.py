@@ -7,8 +7,6 @@ first needs it, and goes on afterwards.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,28 +17,25 @@ from rokcsi.config.reading import read_settings
 from rokcsi.config.settings import LocalSettings
 from rokcsi.local.cluster import LocalCluster
 from rokcsi.local.csi_client import CsiClient
-from rokcsi.local.driver import ensure_running, socket_of
+from rokcsi.local.driver import ensure_running, serve_command, socket_of
 from rokcsi.model.errors import InvalidRequest
-from rokcsi.model.sizes import Bytes
+from rokcsi.model.pool import Capacity
 from rokcsi.pipeline.git_commits import GitCommits
 from rokcsi.pipeline.reconcile import reconcile
 from rokcsi.pipeline.world import World
 from rokcsi.system.command import HostRunner
 
 _log = logging.getLogger(__name__)
-_ANSWERS_WITHIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class LocalPool:
-    """The embedded pool of this machine; sizes are those of the file system that holds it."""
+    """The pool of this machine's driver; how much room it has is known only while the driver serves it."""
 
     name: str
     socket: Path
     serving: bool
-    total: Bytes
-    used: Bytes
-    free: Bytes
+    capacity: Capacity | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class LocalWorld:
     close: Callable[[], None]
 
     def pool(self) -> LocalPool:
-        """Look at the pool, without the driver."""
+        """Look at the pool; does not start the driver."""
         return _pool(self.settings)
 
 
@@ -78,19 +73,19 @@ def opened(settings: LocalSettings) -> LocalWorld:
     parts.callback(catalog.close)
     world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()))
 
-    return LocalWorld(settings, world, cluster, _Preparation(settings.home, world), parts.close)
+    return LocalWorld(settings, world, cluster, _Preparation(settings, world), parts.close)
 
 
 class _Preparation:
     """Starts the driver where it does not run, and ends what a crash left half done; the second call does nothing."""
 
-    def __init__(self, home: Path, world: World) -> None:
-        self._home, self._world, self._done = home, world, False
+    def __init__(self, settings: LocalSettings, world: World) -> None:
+        self._settings, self._world, self._done = settings, world, False
 
     def __call__(self) -> None:
         if self._done:
             return
-        ensure_running(self._home)
+        ensure_running(self._settings.home, serve_command(self._settings.home, self._settings.pool))
         for ended in reconcile(self._world):
             _log.warning("%s %s: %s", ended.kind, ended.name, ended.problem or ended.outcome)
         self._done = True
@@ -106,23 +101,9 @@ def _make(home: Path) -> None:
 
 
 def _pool(settings: LocalSettings) -> LocalPool:
-    folder = settings.pool_folder
-    found = os.statvfs(folder if folder.is_dir() else settings.home)
-    return LocalPool(
-        name=f"loopfile:{folder}",
-        socket=settings.socket,
-        serving=_answers(settings.socket),
-        total=Bytes(found.f_blocks * found.f_frsize),
-        used=Bytes((found.f_blocks - found.f_bfree) * found.f_frsize),
-        free=Bytes(found.f_bavail * found.f_frsize),
-    )
-
-
-def _answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as caller:
-        caller.settimeout(_ANSWERS_WITHIN_SECONDS)
-        try:
-            caller.connect(str(path))
-        except OSError:
-            return False
-        return True
+    client = CsiClient(settings.socket)
+    try:
+        serving = client.is_ready()
+        return LocalPool(settings.pool, settings.socket, serving, client.capacity() if serving else None)
+    finally:
+        client.close()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rokcsi.pools.specification import PoolSpecification
 from rokcsi.system.ioctls import clone_file
 
 _PROBE_BYTES = 4096
@@ -39,18 +40,37 @@ _TOOLS = (
 )
 
 
-def needs(pool_folder: Path) -> Sequence[Need]:
-    """Look at everything the driver needs here, the pool's folder included."""
-    return [*_of_this_machine(), _reflink(pool_folder)]
+def needs(pool: PoolSpecification) -> Sequence[Need]:
+    """Look at everything the driver needs here for this pool."""
+    return [*_of_this_machine(), *_OF_KIND[pool.kind](), *_WELCOME.get(pool.kind, _nothing)(pool)]
 
 
-def unmet() -> Need | None:
-    """Give the first essential need that is not met, or None when the driver can serve."""
-    return next((need for need in _of_this_machine() if need.essential and not need.met), None)
+def unmet(pool: PoolSpecification) -> Need | None:
+    """Give the first essential need that is not met, or None when the driver can serve this pool."""
+    found = [*_of_this_machine(), *_OF_KIND[pool.kind]()]
+    return next((need for need in found if need.essential and not need.met), None)
 
 
 def _of_this_machine() -> Sequence[Need]:
-    return [_root(), _loop(), _xfs(), *(_tool(*tool) for tool in _TOOLS)]
+    return [_root(), _xfs(), *(_tool(*tool) for tool in _TOOLS)]
+
+
+def _of_loop_files() -> Sequence[Need]:
+    return [_device("/dev/loop-control", "loop devices", "loop")]
+
+
+def _of_thin_pools() -> Sequence[Need]:
+    control = _device("/dev/mapper/control", "device-mapper", "dm_thin_pool")
+    return [control, _tool("lvm", "lvm2", True, "looks after the volume group")]
+
+
+def _of_zfs() -> Sequence[Need]:
+    return [_device("/dev/zfs", "ZFS", "zfs"), _tool("zfs", "zfsutils-linux", True, "makes volumes and snapshots")]
+
+
+def _nothing(pool: PoolSpecification) -> Sequence[Need]:
+    _ = pool
+    return ()
 
 
 def _root() -> Need:
@@ -58,10 +78,9 @@ def _root() -> Need:
     return Need("root", user == 0, f"user id {user}", "run it as root: mounting and loop devices need it")
 
 
-def _loop() -> Need:
-    there = Path("/dev/loop-control").exists()
-    seen = "/dev/loop-control" if there else "no /dev/loop-control"
-    return Need("loop devices", there, seen, "load the kernel's module: modprobe loop")
+def _device(node: str, what: str, module: str) -> Need:
+    there = Path(node).exists()
+    return Need(what, there, node if there else f"no {node}", f"load the kernel's module: modprobe {module}")
 
 
 def _xfs() -> Need:
@@ -107,3 +126,14 @@ def _words(path: Path) -> Sequence[str]:
         return path.read_text(encoding="ascii").split()
     except OSError:
         return []
+
+
+_OF_KIND: Mapping[str, Callable[[], Sequence[Need]]] = {
+    "loopfile": _of_loop_files,
+    "lvm": _of_thin_pools,
+    "lvm-direct": _of_thin_pools,
+    "zfs": _of_zfs,
+}
+_WELCOME: Mapping[str, Callable[[PoolSpecification], Sequence[Need]]] = {
+    "loopfile": lambda pool: [_reflink(pool.folder)],
+}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from rokcsi.config.settings import ServeSettings
 from rokcsi.model.errors import RecordNotFound
 from rokcsi.model.pool import Pool
-from rokcsi.model.sizes import Bytes
 from rokcsi.pools.admitting import Limits
-from rokcsi.pools.loopfile.pool import LoopFilePool
 from rokcsi.pools.measured import Meter
 from rokcsi.pools.opening import served
 from rokcsi.pools.specification import PoolSpecification
@@ -15,6 +13,7 @@ from rokcsi.pools.wrapper import PoolWrapper
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
+from rokcsi.wiring.technologies import Opening, technology
 
 
 class PoolWithFreezer(PoolWrapper):
@@ -38,19 +37,18 @@ def open_pool(settings: ServeSettings, table: MountTable, locks: KeyedLocks, met
     Raises InvalidRequest, PoolTaken, NotSupported, PoolFull, Damaged.
     """
     where = PoolSpecification.parse(settings.pool)
-    size = None if settings.image_size is None else Bytes(settings.image_size)
     freezer = Freezer(table)
     try:
-        strict = LoopFilePool.open(where.folder, freezer=freezer, image_size=size, locks=locks)
+        strict = technology(where.kind).open(Opening(where, settings, table, freezer, locks))
     except BaseException:
         freezer.close()
         raise
-    pool = served(strict, Limits(settings.overcommit, settings.data_limit), locks, meter)
+    pool = served(strict, Limits(settings.overcommit, settings.data_limit, settings.metadata_limit), locks, meter)
     return PoolWithFreezer(pool, freezer)
 
 
 def refuse_missing_pool(settings: ServeSettings) -> None:
     """Raise RecordNotFound where there is no pool yet, so that looking at one does not make it."""
     where = PoolSpecification.parse(settings.pool)
-    if not (where.folder / "pool.json").exists():
-        raise RecordNotFound(f"there is no pool in {where.folder}; make it with `rokcsi pool create --pool {where}`")
+    if not technology(where.kind).exists(where):
+        raise RecordNotFound(f"there is no pool in {where.place}; make it with `rokcsi pool create --pool {where}`")

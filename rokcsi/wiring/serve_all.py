@@ -28,6 +28,7 @@ from rokcsi.observe.logs import set_up_logs
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.pages import MetricsPages
 from rokcsi.observe.pool_metrics import PoolMetrics
+from rokcsi.pools.specification import PoolSpecification
 from rokcsi.system.beneath import TargetRoots
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
@@ -79,7 +80,7 @@ def main() -> int:
 
 def _serve(settings: ServeSettings, parts: ExitStack) -> None:
     signals = Signals()
-    _check_needs()
+    _check_needs(settings.pool)
     readiness, metrics = Readiness(), Metrics(__version__)
     where = _metrics_pages(settings, metrics, readiness, parts)
     table = MountTable()
@@ -105,8 +106,8 @@ def _serve(settings: ServeSettings, parts: ExitStack) -> None:
     signals.drain(server)
 
 
-def _check_needs() -> None:
-    need = unmet()
+def _check_needs(pool: str) -> None:
+    need = unmet(PoolSpecification.parse(pool))
     if need is not None:
         raise NotSupported(f"the driver needs {need.what}: {need.seen}; {need.remedy}")
 

@@ -30,6 +30,7 @@ def settings(pool: Path) -> ServeSettings:
         target_roots=(str(pool),),
         overcommit=1.0,
         data_limit=0.85,
+        metadata_limit=0.7,
         image_size=int(IMAGE_SIZE),
         max_workers=8,
         records=str(pool),

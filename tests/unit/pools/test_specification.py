@@ -16,6 +16,21 @@ def test_a_folder_is_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "parts"),
+    [
+        ("lvm:vg0/thin", "lvm", ("vg0", "thin")),
+        ("lvm:v-g+1_.x/thin-pool", "lvm", ("v-g+1_.x", "thin-pool")),
+        ("lvm-direct:vg0/thin", "lvm-direct", ("vg0", "thin")),
+        ("zfs:tank/rokcsi", "zfs", ("tank", "rokcsi")),
+        ("zfs:tank-1.a:b/data/rok.csi:x", "zfs", ("tank-1.a:b", "data/rok.csi:x")),
+    ],
+)
+def test_a_thin_pool_and_a_dataset_are_read(text: str, kind: str, parts: tuple[str, str]) -> None:
+    specification = PoolSpecification.parse(text)
+    assert (specification.kind, specification.parts, str(specification)) == (kind, parts, text)
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "no known kind"),
@@ -24,7 +39,10 @@ def test_a_folder_is_read(text: str) -> None:
         ("LoopFile:/srv/pool", "no known kind"),
         (" loopfile:/srv/pool", "no known kind"),
         ("memory:/srv/pool", "no known kind"),
-        ("loopfile:", "names no folder"),
+        ("lvm", "no known kind"),
+        ("loopfile:", "names no place"),
+        ("lvm:", "names no place"),
+        ("zfs:", "names no place"),
         ("loopfile:srv/pool", "relative"),
         ("loopfile:./pool", "relative"),
         ("loopfile:~/pool", "relative"),
@@ -33,9 +51,37 @@ def test_a_folder_is_read(text: str) -> None:
         ("loopfile:///", "whole root"),
         ("loopfile:/srv/\0pool", "control character"),
         ("loopfile:/srv/pool\n", "control character"),
-        ("lvm:vg/thin", "not in this version"),
-        ("lvm", "not in this version"),
-        ("zfs:tank/rokcsi", "not in this version"),
+        ("lvm:vg/thin\n", "control character"),
+        ("zfs:tank/rokcsi\0", "control character"),
+        ("lvm:vg", "not a volume group and a thin pool"),
+        ("lvm:vg/thin/x", "not a volume group and a thin pool"),
+        ("lvm:/dev/vg/thin", "not a volume group and a thin pool"),
+        ("lvm:vg/../x", "not a volume group and a thin pool"),
+        ("lvm:../x", "no LVM name"),
+        ("lvm:vg/..", "no LVM name"),
+        ("lvm:-vg/thin", "no LVM name"),
+        ("lvm:vg/--force", "no LVM name"),
+        ("lvm:/thin", "no LVM name"),
+        ("lvm:vg/", "no LVM name"),
+        ("lvm:v g/thin", "no LVM name"),
+        ("lvm:vg/é", "no LVM name"),
+        ("lvm:vg/t@x", "no LVM name"),
+        ("lvm-direct:vg/$(reboot)", "no LVM name"),
+        (f"lvm:vg/{'x' * 128}", "no LVM name"),
+        ("zfs:tank", "whole ZFS pool"),
+        ("zfs:tank/", "no ZFS dataset"),
+        ("zfs:/tank/x", "no ZFS dataset"),
+        ("zfs:tank/a@b", "no ZFS dataset"),
+        ("zfs:tank/a#b", "no ZFS dataset"),
+        ("zfs:tank/a%b", "no ZFS dataset"),
+        ("zfs:tank/-R", "no ZFS dataset"),
+        ("zfs:-tank/x", "no ZFS dataset"),
+        ("zfs:1tank/x", "no ZFS dataset"),
+        ("zfs:tank/..", "no ZFS dataset"),
+        ("zfs:tank/../x", "no ZFS dataset"),
+        ("zfs:tank//x", "no ZFS dataset"),
+        ("zfs:tank/a b", "no ZFS dataset"),
+        (f"zfs:tank/{'x' * 125}", "longer than"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, says: str) -> None:
