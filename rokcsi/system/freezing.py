@@ -23,7 +23,7 @@ from rokcsi.model.errors import Busy, NotSupported, SystemCallFailed
 from rokcsi.system.crew import Crew, Deed
 from rokcsi.system.ioctls import freeze_filesystem, thaw_filesystem
 from rokcsi.system.linking import flush_filesystem
-from rokcsi.system.watchdog import FrozenPoint, Watchdog
+from rokcsi.system.watchdog import FrozenPoint, NotLetGo, Watchdog
 
 
 class MountPoints(Protocol):
@@ -70,7 +70,7 @@ class Freezer:
                 return 0.0
             frozen = [fd for fd in opened if fd is not None]
             _raise_first(self.crew.run([lambda fd=fd: flush_filesystem(fd) for fd in frozen]))  # type: ignore[misc]  # mypy has no type for a lambda's default
-            with self._watched(points):
+            with self._watchdog.watching(points):
                 began = time.monotonic()
                 self._freeze_all(frozen)
                 outcomes = self._cut_frozen(list(zip(cuts, opened, strict=True)))
@@ -91,35 +91,16 @@ class Freezer:
         self._watchdog.close()
         self.crew.close()
 
-    @contextmanager
-    def _watched(self, points: Sequence[FrozenPoint]) -> Iterator[None]:
-        """Keep the watchdog armed; it stays armed when a thaw has failed."""
-        watch = self._watchdog.arm(points)
-        try:
-            yield
-        except _ThawFailed:
-            raise
-        except BaseException:
-            self._watchdog.disarm(watch)
-            raise
-        self._watchdog.disarm(watch)
-
     def _freeze_all(self, fds: Sequence[int]) -> None:
         outcomes = self.crew.run([_freezing(fd) for fd in fds])
         if any(outcomes):
             thawed = [_thawing(fd) for fd, outcome in zip(fds, outcomes, strict=True) if outcome is None]
-            _raise_first(
-                [*(outcome for outcome in self.crew.run(thawed) if isinstance(outcome, _ThawFailed)), *outcomes]
-            )
+            _raise_first([*(outcome for outcome in self.crew.run(thawed) if isinstance(outcome, NotLetGo)), *outcomes])
 
 
 def _urgency(outcome: Exception | None) -> int:
     """Order what several cuts raised: what must not be missed comes first."""
-    return 0 if isinstance(outcome, _ThawFailed) else 1 if isinstance(outcome, Busy) else 2
-
-
-class _ThawFailed(SystemCallFailed):
-    """A file system could not be thawed by us; the watchdog still tries."""
+    return 0 if isinstance(outcome, NotLetGo) else 1 if isinstance(outcome, Busy) else 2
 
 
 def thaw_all(points: Iterable[Path]) -> list[Path]:
@@ -179,7 +160,7 @@ def _thawing(fd: int) -> Deed:
                     "the file system was thawed before the cut was done, so the cut was thrown away: it took longer than "
                     "the watchdog allows, or somebody else thawed it; try again"
                 ) from error
-            raise _ThawFailed(f"the file system could not be thawed: {error.strerror}") from error
+            raise NotLetGo(f"the file system could not be thawed: {error.strerror}") from error
 
     return thaw
 

@@ -1,7 +1,7 @@
-"""The driver's end of the thaw watchdog: told before a freeze, and told again after the thaw.
+"""The driver's end of the thaw watchdog: told before a freeze or a suspend, and told again after it.
 
-Called by `freezing`. The watchdog is a process of its own, since a killed driver can thaw
-nothing. It is started at the first freeze, and again if somebody has killed it.
+Called by `freezing` and `suspending`. The watchdog is a process of its own, since a killed
+driver can thaw nothing. It is started when it is first needed, and again if somebody has killed it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,29 @@ class FrozenPoint:
     device: int
     path: Path
 
+    def __str__(self) -> str:
+        return f"point:{self.device}:{os.fsencode(self.path).hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendedDevice:
+    """A device of the device mapper that is about to be suspended, by its name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"device:{self.name.encode().hex()}"
+
+
+Stopped = FrozenPoint | SuspendedDevice
+
+
+class NotLetGo(SystemCallFailed):
+    """Something that was stopped could not be let go by us; the watchdog still tries."""
+
 
 class Watchdog:
-    """Thaws what is armed when this process dies, or when `limit_seconds` have passed."""
+    """Lets go what is armed when this process dies, or when `limit_seconds` have passed."""
 
     def __init__(self, limit_seconds: float = 2.0) -> None:
         self.limit_seconds = limit_seconds
@@ -43,17 +64,34 @@ class Watchdog:
         """The watchdog's process id, None before the first freeze."""
         return self._process.pid if self._process is not None else None
 
-    def arm(self, points: Sequence[FrozenPoint]) -> int:
-        """Have these file systems thawed in the worst case; give the number to disarm. Raises SystemCallFailed."""
-        systems = " ".join(f"{point.device}:{os.fsencode(point.path).hex()}" for point in points)
+    @contextmanager
+    def watching(self, stopped: Sequence[Stopped], limit_seconds: float | None = None) -> Iterator[None]:
+        """Be armed for the length of the block, and longer when that raises NotLetGo; raise SystemCallFailed."""
+        watch = self.arm(stopped, limit_seconds)
+        try:
+            yield
+        except NotLetGo:
+            raise
+        except BaseException:
+            self.disarm(watch)
+            raise
+        self.disarm(watch)
+
+    def arm(self, stopped: Sequence[Stopped], limit_seconds: float | None = None) -> int:
+        """Have these let go in the worst case, within another limit than the usual one if need be.
+
+        Gives the number to disarm. Raises SystemCallFailed.
+        """
+        limit = self.limit_seconds if limit_seconds is None else limit_seconds
         with self._mutex:
             id_ = next(self._ids)
-            self._armed[id_] = line = f"arm {id_} {systems}\n".encode()
+            line = f"arm {id_} {limit} {' '.join(map(str, stopped))}\n".encode()
+            self._armed[id_] = line
             self._tell(line)
         return id_
 
     def disarm(self, id: int) -> None:
-        """Say that these file systems are thawed."""
+        """Say that these are let go."""
         with self._mutex:
             self._armed.pop(id, None)
             self._tell(f"disarm {id}\n".encode())
@@ -80,7 +118,7 @@ class Watchdog:
         """Start the program and tell it everything that is armed now."""
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_PROGRAM), str(self.limit_seconds)],
+                [sys.executable, "-I", "-S", str(_PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -91,7 +129,7 @@ class Watchdog:
             self._write(b"".join(self._armed.values()))
         except OSError as error:
             raise SystemCallFailed(
-                f"the thaw watchdog did not start, so nothing is frozen: {error.strerror}"
+                f"the thaw watchdog did not start, so no writer is stopped: {error.strerror}"
             ) from error
 
     def _write(self, lines: bytes) -> None:

@@ -20,10 +20,11 @@ from rokcsi.model.errors import Busy, NotSupported, SnapshotExists
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.snapshot import Consistency, NewSnapshot, Snapshot
 from rokcsi.model.volume import Volume, no_labels
+from rokcsi.pools.index import Index
 from rokcsi.pools.loopfile.attachments import Attachments
+from rokcsi.pools.loopfile.batches import Batches
 from rokcsi.pools.loopfile.disk import SNAPSHOT_MODE, Disk, closing, on_disk, opened
 from rokcsi.pools.loopfile.extents import copy_ahead
-from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.records import ATTRIBUTE, Batch, StoredSnapshot, snapshot_text
 from rokcsi.system import loops
 from rokcsi.system.crew import Deed
@@ -66,9 +67,10 @@ class _Target:
 class Cutting:
     """Takes, describes and deletes a pool's snapshots; the index follows."""
 
-    def __init__(self, disk: Disk, index: Index, attachments: Attachments, freezer: Freezer) -> None:
+    def __init__(self, disk: Disk, index: Index, batches: Batches, attachments: Attachments, freezer: Freezer) -> None:
         self._disk = disk
         self._index = index
+        self._batches = batches
         self._attachments = attachments
         self._freezer = freezer
 
@@ -87,16 +89,18 @@ class Cutting:
             cut = [_snapshot(target, consistency[target.volume.id], window, now) for target in targets]
             return self._keep(targets, [StoredSnapshot(snapshot, batch) for snapshot in cut])
 
-    def describe(self, stored: StoredSnapshot) -> None:
+    def describe(self, snapshot: Snapshot) -> Snapshot:
         """Write down what a snapshot has become, and make that durable."""
-        with on_disk("describe the snapshot"), opened(self._disk.snapshot(stored.snapshot.id)) as fd:
+        stored = replace(self._batches.stored(snapshot.id), snapshot=snapshot)
+        with on_disk("describe the snapshot"), opened(self._disk.snapshot(snapshot.id)) as fd:
             os.setxattr(fd, ATTRIBUTE, snapshot_text(stored))
             os.fsync(fd)
-        self._index.put_snapshot(stored)
+        self._batches.put(stored)
+        return snapshot
 
     def delete(self, ids: Iterable[SnapshotId]) -> None:
         """Take snapshots away; raise SnapshotNotFound before anything is gone."""
-        going = {id_: self._index.snapshot(id_) for id_ in ids}
+        going = {id_: self._batches.stored(id_) for id_ in ids}
         with on_disk("delete snapshots"):
             self._settle_those_left(going)
             self._unlink(going)
@@ -109,8 +113,8 @@ class Cutting:
         """
         if self._index.damaged_snapshots:
             return []
-        incomplete = [batch for batch in self._index.batches() if len(self._index.batch(batch)) < batch.count]
-        going = [stored.snapshot.id for batch in incomplete for stored in self._index.batch(batch)]
+        incomplete = [batch for batch in self._batches.all() if len(self._batches.members(batch)) < batch.count]
+        going = [stored.snapshot.id for batch in incomplete for stored in self._batches.members(batch)]
         if going:
             with on_disk("discard incomplete groups"):
                 self._unlink(going)
@@ -173,17 +177,19 @@ class Cutting:
             raise
         failpoint("loopfile.cut.flushed")
         for stored in snapshots:
-            self._index.put_snapshot(stored)
+            self._batches.put(stored)
         return [stored.snapshot for stored in snapshots]
 
     def _settle_those_left(self, going: dict[SnapshotId, StoredSnapshot]) -> None:
         batches = {stored.batch for stored in going.values() if stored.batch is not None}
-        left = [stored for batch in batches for stored in self._index.batch(batch) if stored.snapshot.id not in going]
+        left = [
+            stored for batch in batches for stored in self._batches.members(batch) if stored.snapshot.id not in going
+        ]
         for stored in left:
             settled = replace(stored, batch=None)
             with opened(self._disk.snapshot(stored.snapshot.id)) as fd:
                 os.setxattr(fd, ATTRIBUTE, snapshot_text(settled))
-            self._index.put_snapshot(settled)
+            self._batches.put(settled)
         if left and not self._disk.ordered:
             # Elsewhere than in an ordered log, the unlinking might be on the disk before the settling.
             self._disk.flush_names(self._disk.snapshots)
@@ -197,7 +203,7 @@ class Cutting:
         failpoint("loopfile.delete-snapshots.flushed")
         # Not before the flush: a call repeated after a failed one has to flush again.
         for id_ in gone:
-            self._index.drop_snapshot(id_)
+            self._batches.drop(id_)
 
 
 def _refuse_apart(sources: Iterable[_Source], *, aligned: bool) -> bool:

@@ -14,9 +14,9 @@ from pathlib import Path
 from rokcsi.model.errors import StillInUse
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.pool import Leftover
+from rokcsi.pools.index import Index
 from rokcsi.pools.loopfile.attachments import Attachments
 from rokcsi.pools.loopfile.disk import Disk, on_disk
-from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.templates import is_template
 from rokcsi.system import loops
 from rokcsi.system.freezing import Freezer

@@ -13,13 +13,14 @@ from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
+from rokcsi.pools.index import Index
 from rokcsi.pools.loopfile.attachments import Attachments
+from rokcsi.pools.loopfile.batches import Batches
 from rokcsi.pools.loopfile.cutting import Cutting
 from rokcsi.pools.loopfile.disk import Disk, on_disk, opened
 from rokcsi.pools.loopfile.extents import count_extents
 from rokcsi.pools.loopfile.folder import LockedFolder, shares_blocks
 from rokcsi.pools.loopfile.image import PoolImage
-from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.leftovers import Leftovers
 from rokcsi.pools.loopfile.reading import read_pool
 from rokcsi.pools.loopfile.templates import Templates
@@ -47,11 +48,12 @@ class LoopFilePool:
         self._image = image
         self._disk = disk
         self._index = Index()
+        batches = Batches(self._index)
         self._attachments = Attachments(disk)
-        self._cutting = Cutting(disk, self._index, self._attachments, freezer)
+        self._cutting = Cutting(disk, self._index, batches, self._attachments, freezer)
         self._files = VolumeFiles(disk, self._index, self._attachments, Templates(disk, runner, locks))
         self._leftovers = Leftovers(disk, self._index, self._attachments, freezer)
-        read_pool(disk, self._index, self._attachments, freezer)
+        read_pool(disk, self._index, batches, self._attachments, freezer)
         self._cutting.discard_incomplete()
 
     @classmethod
@@ -124,7 +126,7 @@ class LoopFilePool:
 
     def snapshot(self, id: SnapshotId) -> Snapshot:
         """Give one snapshot; raise SnapshotNotFound."""
-        return self._index.snapshot(id).snapshot
+        return self._index.snapshot(id)
 
     def snapshots(self) -> Sequence[Snapshot]:
         """Give all snapshots, ordered by id."""
@@ -189,10 +191,8 @@ class LoopFilePool:
 
     def label_snapshot(self, id: SnapshotId, labels: Labels) -> Snapshot:
         """Merge labels into a snapshot's (an empty value removes one); raise SnapshotNotFound."""
-        stored = self._index.snapshot(id)
-        labelled = dataclasses.replace(stored.snapshot, labels=_merged(stored.snapshot.labels, labels))
-        self._cutting.describe(dataclasses.replace(stored, snapshot=labelled))
-        return labelled
+        snapshot = self._index.snapshot(id)
+        return self._cutting.describe(dataclasses.replace(snapshot, labels=_merged(snapshot.labels, labels)))
 
     def mark_formatted(self, id: VolumeId) -> Volume:
         """Remember that a file system is on the volume; raise VolumeNotFound."""

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from rokcsi.model.errors import Damaged
 from rokcsi.model.ids import SnapshotId, VolumeId
+from rokcsi.pools.index import Index
 from rokcsi.pools.loopfile.attachments import Attachments
+from rokcsi.pools.loopfile.batches import Batches
 from rokcsi.pools.loopfile.disk import Disk, on_disk, opened
-from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.records import ATTRIBUTE, read_snapshot, read_volume
 from rokcsi.system.freezing import Freezer, thaw_all
 from rokcsi.system.linking import flush_filesystem
@@ -27,7 +28,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _log = logging.getLogger(__name__)
 
 
-def read_pool(disk: Disk, index: Index, attachments: Attachments, freezer: Freezer) -> None:
+def read_pool(disk: Disk, index: Index, batches: Batches, attachments: Attachments, freezer: Freezer) -> None:
     """Fill the index and the attachments; what cannot be read is set aside, and keeps nobody from the rest."""
     with on_disk("read the pool"):
         attached = _attached_volumes(disk)
@@ -40,7 +41,7 @@ def read_pool(disk: Disk, index: Index, attachments: Attachments, freezer: Freez
         for name in _names(disk.volumes):
             _put_volume(disk.volumes / name, index)
         for name in _names(disk.snapshots):
-            _put_snapshot(disk.snapshots / name, index)
+            _put_snapshot(disk.snapshots / name, index, batches)
     for id_, loop in attached.items():
         attachments.adopt(id_, loop)
 
@@ -82,10 +83,10 @@ def _put_volume(path: Path, index: Index) -> None:
         _set_aside(path, id_, damage, index)
 
 
-def _put_snapshot(path: Path, index: Index) -> None:
+def _put_snapshot(path: Path, index: Index, batches: Batches) -> None:
     id_ = SnapshotId(path.name)
     try:
-        index.put_snapshot(read_snapshot(id_, *_record(path)))
+        batches.put(read_snapshot(id_, *_record(path)))
     except Damaged as damage:
         _set_aside(path, id_, damage, index)
 

@@ -16,9 +16,9 @@ from rokcsi.model.errors import SizeOutOfRange, SourceTooLarge, VolumeExists
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.volume import NewVolume, Volume, no_labels
+from rokcsi.pools.index import Index
 from rokcsi.pools.loopfile.attachments import Attachments
 from rokcsi.pools.loopfile.disk import Disk, closing, on_disk, opened
-from rokcsi.pools.loopfile.index import Index
 from rokcsi.pools.loopfile.records import ATTRIBUTE, volume_text
 from rokcsi.pools.loopfile.templates import Templates
 from rokcsi.system import loops
@@ -56,7 +56,7 @@ class VolumeFiles:
 
     def clone(self, id: SnapshotId, new: NewVolume) -> Volume:
         """Make a volume that begins as a snapshot; raise SnapshotNotFound, VolumeExists, SourceTooLarge, PoolFull."""
-        source = self._index.snapshot(id).snapshot
+        source = self._index.snapshot(id)
         self._refuse_taken(new)
         if new.size < source.size:
             raise SourceTooLarge(

@@ -11,12 +11,12 @@ def due(armed: Armed) -> float | None:
 
 
 def test_it_waits_for_ever_when_nothing_is_armed() -> None:
-    assert due(Armed(2.0)) is None
+    assert due(Armed()) is None
 
 
 def test_what_is_armed_is_due_after_the_limit_and_not_when_disarmed(tmp_path: Path) -> None:
-    armed = Armed(2.0)
-    line = f"arm 1 {tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()
+    armed = Armed()
+    line = f"arm 1 2.0 point:{tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()
     armed.hear(line)
     armed.hear(line.replace(b"arm 1", b"arm 2"))
     wait = due(armed)
@@ -30,9 +30,9 @@ def test_what_is_armed_is_due_after_the_limit_and_not_when_disarmed(tmp_path: Pa
 
 
 def test_what_is_not_frozen_yet_is_due_again_soon_until_it_is_disarmed(tmp_path: Path) -> None:
-    armed = Armed(5.0)
-    armed.hear(f"arm 1 {tmp_path.stat().st_dev}:{str(tmp_path).encode().hex()}".encode())
-    armed.thaw_due(time.monotonic() + 6)
+    armed = Armed()
+    armed.hear(f"arm 1 5.0 point:{tmp_path.stat().st_dev}:{str(tmp_path).encode().hex()}".encode())
+    armed.let_go_due(time.monotonic() + 6)
     again = due(armed)
     assert again is not None
     assert again <= 0.2
@@ -41,9 +41,20 @@ def test_what_is_not_frozen_yet_is_due_again_soon_until_it_is_disarmed(tmp_path:
 
 
 def test_what_is_due_and_not_there_any_more_is_forgotten(tmp_path: Path) -> None:
-    armed = Armed(0.0)
-    armed.hear(
-        f"arm 1 7:{b'/no/such/place'.hex()} {tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}".encode()
-    )
-    armed.thaw_due(time.monotonic() + 1)
+    armed = Armed()
+    moved = f"point:{tmp_path.stat().st_dev + 1}:{str(tmp_path).encode().hex()}"
+    armed.hear(f"arm 1 0.0 point:7:{b'/no/such/place'.hex()} {moved} device:{b'no-such-device'.hex()}".encode())
+    armed.let_go_due(time.monotonic() + 1)
     assert due(armed) is None
+
+
+def test_each_may_have_a_limit_of_its_own() -> None:
+    armed = Armed()
+    armed.hear(f"arm 1 60 device:{b'slow'.hex()}".encode())
+    wait = due(armed)
+    assert wait is not None
+    assert 50.0 < wait <= 60.0
+    armed.hear(f"arm 2 2.0 device:{b'quick'.hex()}".encode())
+    wait = due(armed)
+    assert wait is not None
+    assert wait <= 2.0

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 
 import pytest
@@ -10,23 +9,18 @@ from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import GroupMembership, Snapshot
 from rokcsi.model.volume import Volume
-from rokcsi.pools.loopfile.index import Index
-from rokcsi.pools.loopfile.records import Batch, StoredSnapshot
+from rokcsi.pools.index import Index
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 GROUP = GroupMembership.of_name("g", 2)
-BATCH = Batch("b", 2)
 
 
 def volume(name: str, size: int = 10) -> Volume:
     return Volume(VolumeId.of_name(name), name, Bytes(size), None, False, None, NOW)
 
 
-def snapshot(name: str, of: str = "v", batch: Batch | None = None) -> StoredSnapshot:
-    group = GROUP if batch else None
-    return StoredSnapshot(
-        Snapshot(SnapshotId.of_name(name), name, VolumeId.of_name(of), Bytes(5), None, False, NOW, group), batch
-    )
+def snapshot(name: str, of: str = "v", group: GroupMembership | None = None) -> Snapshot:
+    return Snapshot(SnapshotId.of_name(name), name, VolumeId.of_name(of), Bytes(5), None, False, NOW, group)
 
 
 @pytest.fixture
@@ -34,8 +28,8 @@ def index() -> Index:
     index = Index()
     for name in "vwx":
         index.put_volume(volume(name))
-    for stored in (snapshot("1", batch=BATCH), snapshot("2", "w", BATCH), snapshot("3")):
-        index.put_snapshot(stored)
+    for each in (snapshot("1", group=GROUP), snapshot("2", "w", GROUP), snapshot("3")):
+        index.put_snapshot(each)
     return index
 
 
@@ -44,11 +38,9 @@ def test_everything_is_listed_by_id_whatever_the_order_it_came_in(index: Index) 
     assert [it.id for it in index.snapshots()] == sorted(SnapshotId.of_name(name) for name in "123")
 
 
-def test_snapshots_are_found_by_volume_group_and_batch(index: Index) -> None:
+def test_snapshots_are_found_by_volume_and_group(index: Index) -> None:
     assert {it.name for it in index.snapshots_of(VolumeId.of_name("v"))} == {"1", "3"}
     assert {it.name for it in index.group(GROUP.id)} == {"1", "2"}
-    assert {it.snapshot.name for it in index.batch(BATCH)} == {"1", "2"}
-    assert list(index.batches()) == [BATCH]
 
 
 def test_what_is_dropped_is_found_nowhere(index: Index) -> None:
@@ -56,17 +48,10 @@ def test_what_is_dropped_is_found_nowhere(index: Index) -> None:
         index.drop_snapshot(SnapshotId.of_name(name))
         index.drop_snapshot(SnapshotId.of_name(name))
     assert [it.name for it in index.snapshots_of(VolumeId.of_name("v"))] == ["3"]
-    assert list(index.batches()) == []
     with pytest.raises(GroupNotFound):
         index.group(GROUP.id)
     with pytest.raises(SnapshotNotFound):
         index.snapshot(SnapshotId.of_name("1"))
-
-
-def test_a_snapshot_taken_out_of_its_batch_is_still_in_its_group(index: Index) -> None:
-    index.put_snapshot(dataclasses.replace(snapshot("1", batch=BATCH), batch=None))
-    assert {it.snapshot.name for it in index.batch(BATCH)} == {"2"}
-    assert {it.name for it in index.group(GROUP.id)} == {"1", "2"}
 
 
 def test_promises_follow_what_comes_grows_and_goes(index: Index) -> None:

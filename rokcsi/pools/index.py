@@ -1,33 +1,31 @@
 """What is in the pool, in memory: every question costs the same however much there is.
 
-Kept by the pool as files come and go, and read from the files when the pool is opened.
+Kept by each pool as things come and go, and read from the pool itself when it is opened.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from rokcsi.model.errors import Damaged, GroupNotFound, SnapshotNotFound, VolumeDamaged, VolumeNotFound
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import Volume
-from rokcsi.pools.loopfile.records import Batch, StoredSnapshot
 
 _Key = TypeVar("_Key", bound=Hashable)
 
 
 class Index:
-    """Volumes and snapshots by their ids, snapshots also by volume, group and batch; safe to use from many threads."""
+    """Volumes and snapshots by their ids, snapshots also by volume and group; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._volumes: dict[VolumeId, Volume] = {}
-        self._snapshots: dict[SnapshotId, StoredSnapshot] = {}
+        self._snapshots: dict[SnapshotId, Snapshot] = {}
         self._by_volume: dict[VolumeId, tuple[SnapshotId, ...]] = {}
         self._by_group: dict[GroupId, tuple[SnapshotId, ...]] = {}
-        self._by_batch: dict[str, tuple[SnapshotId, ...]] = {}
         self._damaged_volumes: dict[VolumeId, str] = {}
         self._damaged_snapshots: dict[SnapshotId, str] = {}
         self._promised = 0
@@ -54,7 +52,7 @@ class Index:
                 raise VolumeDamaged(self._damaged_volumes[id]) from None
             raise VolumeNotFound(f"there is no volume {id} in this pool") from None
 
-    def snapshot(self, id: SnapshotId) -> StoredSnapshot:
+    def snapshot(self, id: SnapshotId) -> Snapshot:
         """Give one snapshot; raise SnapshotNotFound, Damaged."""
         try:
             return self._snapshots[id]
@@ -88,31 +86,20 @@ class Index:
     def snapshots(self) -> Sequence[Snapshot]:
         """Give all snapshots, ordered by id."""
         with self._mutex:
-            return [self._snapshots[id_].snapshot for id_ in sorted(self._snapshots)]
+            return [self._snapshots[id_] for id_ in sorted(self._snapshots)]
 
     def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
         """Give one volume's snapshots, ordered by id."""
         with self._mutex:
-            return [self._snapshots[id_].snapshot for id_ in sorted(self._by_volume.get(volume, ()))]
+            return [self._snapshots[id_] for id_ in sorted(self._by_volume.get(volume, ()))]
 
     def group(self, id: GroupId) -> Sequence[Snapshot]:
         """Give a group's members, ordered by id; raise GroupNotFound."""
         with self._mutex:
-            members = [self._snapshots[member].snapshot for member in sorted(self._by_group.get(id, ()))]
+            members = [self._snapshots[member] for member in sorted(self._by_group.get(id, ()))]
         if not members:
             raise GroupNotFound(f"there is no group {id} in this pool")
         return members
-
-    def batch(self, batch: Batch) -> Sequence[StoredSnapshot]:
-        """Give those snapshots of one call that are still here and still bound to each other."""
-        with self._mutex:
-            return [self._snapshots[id_] for id_ in self._by_batch.get(batch.id, ())]
-
-    def batches(self) -> Iterable[Batch]:
-        """Give every batch of which something is here."""
-        with self._mutex:
-            first = [self._snapshots[members[0]].batch for members in self._by_batch.values()]
-        return [batch for batch in first if batch is not None]
 
     def put_volume(self, volume: Volume) -> None:
         """Add a volume, or replace what was known of it."""
@@ -127,17 +114,15 @@ class Index:
             gone = self._volumes.pop(id, None)
             self._promised -= gone.size if gone else 0
 
-    def put_snapshot(self, stored: StoredSnapshot) -> None:
+    def put_snapshot(self, snapshot: Snapshot) -> None:
         """Add a snapshot, or replace what was known of it."""
         with self._mutex:
-            self._forget(stored.snapshot.id)
-            self._snapshots[stored.snapshot.id] = stored
-            self._promised += stored.snapshot.size
-            _link(self._by_volume, stored.snapshot.volume, stored.snapshot.id)
-            if stored.snapshot.group is not None:
-                _link(self._by_group, stored.snapshot.group.id, stored.snapshot.id)
-            if stored.batch is not None:
-                _link(self._by_batch, stored.batch.id, stored.snapshot.id)
+            self._forget(snapshot.id)
+            self._snapshots[snapshot.id] = snapshot
+            self._promised += snapshot.size
+            link(self._by_volume, snapshot.volume, snapshot.id)
+            if snapshot.group is not None:
+                link(self._by_group, snapshot.group.id, snapshot.id)
 
     def drop_snapshot(self, id: SnapshotId) -> None:
         """Forget a snapshot, if it is here."""
@@ -148,19 +133,19 @@ class Index:
         gone = self._snapshots.pop(id, None)
         if gone is None:
             return
-        self._promised -= gone.snapshot.size
-        _unlink(self._by_volume, gone.snapshot.volume, id)
-        if gone.snapshot.group is not None:
-            _unlink(self._by_group, gone.snapshot.group.id, id)
-        if gone.batch is not None:
-            _unlink(self._by_batch, gone.batch.id, id)
+        self._promised -= gone.size
+        unlink(self._by_volume, gone.volume, id)
+        if gone.group is not None:
+            unlink(self._by_group, gone.group.id, id)
 
 
-def _link(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+def link(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+    """Add a snapshot to those of a key."""
     index[key] = (*index.get(key, ()), id)
 
 
-def _unlink(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+def unlink(index: dict[_Key, tuple[SnapshotId, ...]], key: _Key, id: SnapshotId) -> None:
+    """Take a snapshot from those of a key."""
     left = tuple(other for other in index[key] if other != id)
     if left:
         index[key] = left
