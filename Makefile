@@ -43,10 +43,10 @@ floors: ## imports go downwards only
 	$(BIN)/lint-imports
 
 test-unit: ## the tests without root
-	$(PYTEST) $(TESTS)/unit --ignore $(TESTS)/unit/test_docs.py --ignore $(TESTS)/unit/test_shown_commands.py
+	$(PYTEST) $(TESTS)/unit -m "not lab" --ignore $(TESTS)/unit/test_docs.py --ignore $(TESTS)/unit/test_shown_commands.py
 
 test-contract: ## the promises of a pool, kept by the in-memory pool
-	$(PYTEST) $(TESTS)/contract -m "not system"
+	$(PYTEST) $(TESTS)/contract -m "not system and not lab"
 
 test-docs: ## every command in the documentation exists
 	$(PYTEST) $(TESTS)/unit/test_docs.py $(TESTS)/unit/test_shown_commands.py
@@ -54,11 +54,11 @@ test-docs: ## every command in the documentation exists
 test-system: ## the tests that use loop devices and mounts, the contract on real pools too (root)
 	@tools/prerequisites
 	$(PYTEST) $(TESTS)/contract -m system
-	$(PYTEST) $(TESTS)/system
+	$(PYTEST) $(TESTS)/system -m "not lab"
 
 test-e2e: ## the demo's story and the command lines, end to end (root)
 	@tools/prerequisites
-	$(PYTEST) $(TESTS)/e2e
+	$(PYTEST) $(TESTS)/e2e -m "not lab"
 
 sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
 	@tools/prerequisites

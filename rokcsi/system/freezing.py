@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +69,35 @@ class Freezer:
                 _raise_first(self.crew.run([cut.deed for cut in cuts]))
                 return 0.0
             frozen = [fd for fd in opened if fd is not None]
-            _raise_first(self.crew.run([lambda fd=fd: flush_filesystem(fd) for fd in frozen]))  # type: ignore[misc]  # mypy has no type for a lambda's default
-            with self._watchdog.watching(points):
-                began = time.monotonic()
-                self._freeze_all(frozen)
-                outcomes = self._cut_frozen(list(zip(cuts, opened, strict=True)))
-                window = time.monotonic() - began
-                _raise_first(sorted(outcomes, key=_urgency))
+            return self._window(points, frozen, lambda: self._cut_frozen(list(zip(cuts, opened, strict=True))))
+
+    def cut_together(self, points: Sequence[FrozenPoint], deed: Deed, *, limit_seconds: float | None = None) -> float:
+        """Do one deed while all these file systems are frozen; give for how many seconds writers were held up.
+
+        The watchdog allows `limit_seconds` (None: its usual limit). Raises as `cut` does.
+        """
+        with ExitStack() as stack:
+            frozen = [stack.enter_context(_opened(point.path, point.device)) for point in points]
+            if not frozen:
+                deed()
+                return 0.0
+            thaws = [_thawing(fd) for fd in frozen]
+            return self._window(points, frozen, lambda: self.crew.run([deed]) + self.crew.run(thaws), limit_seconds)
+
+    def _window(
+        self,
+        points: Sequence[FrozenPoint],
+        fds: Sequence[int],
+        cut_and_thaw: Callable[[], list[Exception | None]],
+        limit_seconds: float | None = None,
+    ) -> float:
+        _raise_first(self.crew.run([lambda fd=fd: flush_filesystem(fd) for fd in fds]))  # type: ignore[misc]  # mypy has no type for a lambda's default
+        with self._watchdog.watching(points, limit_seconds):
+            began = time.monotonic()
+            self._freeze_all(fds)
+            outcomes = cut_and_thaw()
+            window = time.monotonic() - began
+            _raise_first(sorted(outcomes, key=_urgency))
         return window
 
     def _cut_frozen(self, cuts: Sequence[tuple[FrozenCut, int | None]]) -> list[Exception | None]:

@@ -10,7 +10,7 @@ from rokcsi.pools.admitting import Limits
 from rokcsi.pools.opening import served
 from rokcsi.system.locks import KeyedLocks
 from tests.contract.harness import PoolHarness, TestedPool
-from tests.contract.harnesses import HARNESSES, NEED_ROOT
+from tests.contract.harnesses import HARNESSES, marks_of
 
 ROOMY = Limits(overcommit=1000.0, data_limit=0.99)
 
@@ -19,9 +19,7 @@ def as_served(pool: Pool) -> Pool:
     return served(pool, ROOMY, KeyedLocks())
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=[pytest.mark.system] if name in NEED_ROOT else []) for name in HARNESSES]
-)
+@pytest.fixture(params=[pytest.param(name, marks=marks_of(name)) for name in HARNESSES])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PoolHarness]:
     """One pool after the other, each in a place of its own."""
     with HARNESSES[request.param](tmp_path) as harness:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from rokcsi.model.ids import VolumeId
 from rokcsi.model.pool import Pool
 from rokcsi.pools.memory import MemoryPool
@@ -67,4 +69,12 @@ HARNESSES: Mapping[str, Callable[[Path], AbstractContextManager[PoolHarness]]] =
     "loopfile-on-xfs": loopfile("xfs"),
     "loopfile-on-btrfs": loopfile("btrfs"),
 }
-NEED_ROOT = frozenset(HARNESSES) - {"memory"}
+NEED_LAB = frozenset({"lvm", "lvm-direct", "zfs"})
+NEED_ROOT = frozenset(HARNESSES) - {"memory"} - NEED_LAB
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    """Give what the tests of this pool need: nothing, root, or the lab."""
+    if name in NEED_LAB:
+        return [pytest.mark.lab]
+    return [pytest.mark.system] if name in NEED_ROOT else []

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.contract.conftest import as_served
 from tests.contract.csi_system import served_driver
-from tests.contract.harnesses import HARNESSES, NEED_ROOT
+from tests.contract.harnesses import HARNESSES, marks_of
 from tests.contract.machine import VolumesMachine
 from tests.contract.systems import ProvisionerSystem, System
 
@@ -37,16 +37,14 @@ def run_machine(fresh: Callable[[Path], AbstractContextManager[System]], folder:
     run_state_machine_as_test(Machine, settings=limits)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.system] if name in NEED_ROOT else []) for name in HARNESSES]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=marks_of(name)) for name in HARNESSES])
 def test_a_pool_keeps_every_promise_in_any_order_of_calls_and_restarts(name: str, tmp_path: Path) -> None:
     @contextmanager
     def fresh(folder: Path) -> Iterator[System]:
         with HARNESSES[name](folder) as harness:
             yield ProvisionerSystem(harness, as_served)
 
-    run_machine(fresh, tmp_path, ON_DEVICES if name in NEED_ROOT else IN_MEMORY)
+    run_machine(fresh, tmp_path, ON_DEVICES if marks_of(name) else IN_MEMORY)
 
 
 @pytest.mark.system

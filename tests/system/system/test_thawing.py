@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rokcsi.model.errors import Damaged
+from rokcsi.model.errors import Busy, Damaged
 from rokcsi.system.freezing import Freezer, FrozenCut
 from rokcsi.system.ioctls import freeze_filesystem, thaw_filesystem
 from rokcsi.system.mounts import MountTable, mount
@@ -121,5 +121,51 @@ def test_all_are_thawed_when_what_cannot_be_frozen_fails(points: list[Path]) -> 
     with pytest.raises(Damaged, match="as the test"):
         freezer.cut([FrozenCut(fail), *frozen])
     assert seen == []
+    assert not any(is_frozen(point) for point in points)
+    freezer.close()
+
+
+def frozen_points(points: list[Path]) -> list[FrozenPoint]:
+    return [FrozenPoint(point.stat().st_dev, point) for point in points]
+
+
+def cannot_be_frozen(point: Path) -> bool:
+    """Tell whether it is frozen already, without changing that."""
+    try:
+        freeze(point)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    is_frozen(point)
+    return False
+
+
+def test_one_deed_is_done_while_all_are_frozen_and_all_are_thawed_after_it(points: list[Path]) -> None:
+    freezer, seen = Freezer(MountTable()), list[bool]()
+    freezer.cut_together(frozen_points(points), lambda: seen.extend(cannot_be_frozen(point) for point in points))
+    assert seen == [True, True]
+    assert not any(is_frozen(point) for point in points)
+    freezer.close()
+
+
+def test_all_are_thawed_when_the_one_deed_fails_and_nothing_is_frozen_for_a_deed_without_file_systems(
+    points: list[Path],
+) -> None:
+    freezer, done = Freezer(MountTable()), list[str]()
+
+    def fail() -> None:
+        raise Damaged("as the test wants it")
+
+    with pytest.raises(Damaged, match="as the test"):
+        freezer.cut_together(frozen_points(points), fail)
+    assert not any(is_frozen(point) for point in points)
+    assert freezer.cut_together([], lambda: done.append("done")) == 0.0
+    assert done == ["done"]
+    freezer.close()
+
+
+def test_one_deed_that_takes_longer_than_its_limit_is_a_broken_window(points: list[Path]) -> None:
+    freezer = Freezer(MountTable())
+    with pytest.raises(Busy, match="try again"):
+        freezer.cut_together(frozen_points(points), lambda: time.sleep(0.6), limit_seconds=0.2)
     assert not any(is_frozen(point) for point in points)
     freezer.close()
