@@ -32,13 +32,16 @@ def workplace() -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
+def pool_for(folder: Path) -> str:
+    """Give the pool to serve: the one that ROKCSI_TEST_POOL names, which is empty, else a fresh one in the folder."""
+    return os.environ.get("ROKCSI_TEST_POOL") or f"loopfile:{folder / 'pool'}"
+
+
 @contextmanager
 def driver(rokcsi: Path, folder: Path, log: Path, *arguments: str) -> Iterator[str]:
-    """Serve a fresh pool in the folder, with more arguments; give the endpoint once the driver says that it serves."""
+    """Serve the pool of `pool_for`, with more arguments; give the endpoint once the driver says that it serves."""
     endpoint = f"unix://{folder}/run/csi.sock"
-    pool = folder / "pool"
-    pool.mkdir()
-    command = [str(rokcsi), "serve", "all", "--endpoint", endpoint, "--pool", f"loopfile:{pool}", "--node-id", "sanity"]
+    command = [str(rokcsi), "serve", "all", "--endpoint", endpoint, "--pool", pool_for(folder), "--node-id", "sanity"]
     command += arguments
     environment = {**os.environ, "ROKCSI_RECORDS": str(folder / "records")}
     with log.open("wb") as output:

@@ -15,6 +15,7 @@ from rokcsi.model.errors import Conflict, InvalidRequest, NotFound, OutOfRange, 
 from tests.contract.systems import SeenSnapshot, SeenVolume, System
 from tests.fakes.csi_caller import CsiCaller, Refused, block_capability, from_snapshot, from_volume
 from tests.fakes.loop_file_pools import LoopFilePools
+from tests.fakes.pool_witness import held_in
 from tests.system.crash.served import ServedDriver
 
 T = TypeVar("T")
@@ -109,11 +110,10 @@ class CsiSystem:
         self._start()
 
     def strays(self) -> list[str]:
-        """Compare the pool's files, by number, with what is listed."""
-        root = self._driver.pool / "mnt" if (self._driver.pool / "mnt").is_mount() else self._driver.pool
-        files = [len(list((root / kind).iterdir())) for kind in ("volumes", "snapshots")]
-        listed = [len(self.volumes()), len(self.snapshots())]
-        return [] if files == listed else [f"{files} files for {listed} volumes and snapshots"]
+        """Compare what lies in the pool, by number, with what is listed."""
+        held = held_in(self._driver.pool)
+        listed = {"volumes": len(self.volumes()), "snapshots": len(self.snapshots())}
+        return [] if held == listed else [f"{held} lie in the pool, {listed} are listed"]
 
     def close(self) -> None:
         """Stop the process, and leave nothing of it."""

@@ -11,15 +11,16 @@ from pathlib import Path
 import grpc
 
 from rokcsi.csi.proto import csi_pb2 as csi
+from sanity.workplace import pool_for
 from tests.system.crash.story import Calls
 
 
 class ServedDriver:
-    """`rokcsi serve all` on a pool under `folder`."""
+    """`rokcsi serve all` on the pool that `pool_for` gives; all else is under `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pool = folder / "pool"
+        self.pool = pool_for(folder)
         self.endpoint = f"unix://{folder}/run/csi.sock"
         self._process: subprocess.Popen[bytes] | None = None
         self._calls: Calls | None = None
@@ -32,7 +33,7 @@ class ServedDriver:
     def start(self, failpoint: str = "") -> None:
         environment = {**os.environ, "ROKCSI_FAILPOINT": failpoint, "ROKCSI_HOME": str(self.folder / "home")}
         program = [str(Path(sys.executable).with_name("rokcsi")), "serve", "all", "--endpoint", self.endpoint]
-        program += ["--pool", f"loopfile:{self.pool}", "--node-id", "crash"]
+        program += ["--pool", self.pool, "--node-id", "crash"]
         program += ["--records", str(self.folder / "records")]
         with (self.folder / "driver.log").open("ab") as log:
             self._process = subprocess.Popen(program, env=environment, stdout=log, stderr=log)
