@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rokcsi
 UV := $(CACHE)/uv/bin/uv
+LOCK := $(UV) pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 TESTS := tests
 PYTEST := $(BIN)/pytest --durations=5
 
@@ -75,9 +76,10 @@ format: setup ## let the formatter and the linter's safe fixes change the code
 proto: setup ## make the gRPC code from protos/csi.proto
 	$(BIN)/python protos/generate.py
 
-lock: setup ## write requirements.lock anew from pyproject.toml
+lock: setup ## write requirements.lock, and the image's part of it, anew from pyproject.toml
 	@test -x $(UV) || { python3 -m venv $(CACHE)/uv && $(CACHE)/uv/bin/pip install --quiet uv; }
-	$(UV) pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock
+	$(LOCK) --all-extras -o requirements.lock
+	$(LOCK) --extra kubernetes --extra build --constraints requirements.lock -o requirements-image.lock
 
 clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
