@@ -124,7 +124,7 @@ def test_every_target_is_phony() -> None:
 
 
 def test_every_requirement_is_locked_with_its_hash() -> None:
-    for lock in (HOUSE / "requirements.lock", *HOUSE.glob("examples/*/requirements.lock")):
+    for lock in (*HOUSE.glob("requirements*.lock"), *HOUSE.glob("examples/*/requirements.lock")):
         text = lock.read_text()
         packages = re.findall(r"^([a-zA-Z0-9._-]+)==", text, re.MULTILINE)
         hashed = re.findall(r"^([a-zA-Z0-9._-]+)==\S+ (?:; .*)?\\\n    --hash=sha256:", text, re.MULTILINE)
@@ -142,3 +142,11 @@ def test_every_decision_is_in_the_list_and_says_what_was_given_up() -> None:
         assert f"({page.name})" in listing, f"{page.name} is not listed in docs/decisions/README.md"
         for part in ("**Context.**", "**Choice.**", "**What we gave up.**"):
             assert part in page.read_text(), f"{page.name} lacks {part}"
+
+
+def test_the_image_gets_the_very_versions_that_are_tested() -> None:
+    def pins(lock: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9._-]+==[^ ]+", (HOUSE / lock).read_text(), re.MULTILINE))
+
+    assert pins("requirements-image.lock")
+    assert pins("requirements-image.lock") <= pins("requirements.lock")
