@@ -1,0 +1,28 @@
+{{- define "rokcsi.labels" -}}
+app.kubernetes.io/name: rokcsi
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "rokcsi.selector" -}}
+app.kubernetes.io/name: rokcsi
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "rokcsi.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "rokcsi.sidecar" -}}
+{{- if not .image }}{{ fail (printf "sidecars.%s.image is empty: name the community's image as your cluster finds it" .name) }}{{ end -}}
+{{ .image }}
+{{- end }}
+
+{{- /* The names that the certificates carry: who may call the nodes, and who the nodes are. */ -}}
+{{- define "rokcsi.controllerName" -}}
+controller.{{ .Release.Name }}.rokcsi
+{{- end }}
+{{- define "rokcsi.nodeName" -}}
+node.{{ .Release.Name }}.rokcsi
+{{- end }}
