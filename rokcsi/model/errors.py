@@ -11,6 +11,7 @@
     ├── Busy             LockTimeout CallerGone
     ├── BadPageToken
     ├── NotSupported
+    ├── NotAllowed       PeerNotAllowed
     ├── Unavailable      PoolElsewhere PoolTaken SocketTaken DriverAway
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
@@ -130,6 +131,14 @@ class BadPageToken(RokcsiError):
 
 class NotSupported(RokcsiError):
     """This driver, pool or file system cannot do that."""
+
+
+class NotAllowed(RokcsiError):
+    """Whoever asks has no right to."""
+
+
+class PeerNotAllowed(NotAllowed):
+    """The caller showed a good certificate, of somebody who may not call here."""
 
 
 class Unavailable(RokcsiError):
