@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from rokcsi.csi.status import Relayed
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.errors import PoolElsewhere
+from rokcsi.model.ids import PoolId
 from rokcsi.switchboard.directory import Directory, Route
 from rokcsi.switchboard.relay import RouteLog, begin, outcome
 
@@ -37,8 +38,8 @@ class FanOut:
         self._routes = routes
         self._context = context
         self._away = {line.name for line in directory.away()}
-        if not self.present:
-            raise PoolElsewhere(f"no node answers; away: {', '.join(sorted(self._away)) or 'none is known'}")
+        self._silent: set[PoolId] = set()
+        self._refuse_where_nobody_answers()
 
     def ask(self, questions: Sequence[Question]) -> Sequence[Any]:
         """Ask all at once; give a response, or None where the node is away, in the order of the questions.
@@ -51,7 +52,8 @@ class FanOut:
         return [self._answer(route, call) for route, call in calls]
 
     def tell_who_is_away(self) -> None:
-        """Say in the trailing metadata which nodes the answer knows nothing of."""
+        """Say in the trailing metadata which nodes the answer knows nothing of; raise PoolElsewhere if that is all."""
+        self._refuse_where_nobody_answers()
         if self._away:
             self._context.set_trailing_metadata(((AWAY, ",".join(sorted(map(_ascii, self._away)))),))
 
@@ -65,7 +67,12 @@ class FanOut:
         if refused.code is grpc.StatusCode.UNAVAILABLE:
             route.line.doubt(f"{refused.code.name}: {refused.message}")
         self._away.add(route.line.name)
+        self._silent.add(route.pool)
         return None
+
+    def _refuse_where_nobody_answers(self) -> None:
+        if self._silent.issuperset(route.pool for route in self.present):
+            raise PoolElsewhere(f"no node answers; away: {', '.join(sorted(self._away)) or 'none is known'}")
 
 
 def _ascii(name: str) -> str:
