@@ -72,7 +72,7 @@ format: setup ## let the formatter and the linter's safe fixes change the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proto: setup ## make the gRPC code from protos/csi.proto
+proto: setup ## make the gRPC code from the .proto files
 	$(BIN)/python protos/generate.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
