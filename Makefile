@@ -73,7 +73,7 @@ format: setup ## let the formatter and the linter's safe fixes change the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proto: setup ## make the gRPC code from protos/csi.proto
+proto: setup ## make the gRPC code from the .proto files
 	$(BIN)/python protos/generate.py
 
 lock: setup ## write requirements.lock, and the image's part of it, anew from pyproject.toml

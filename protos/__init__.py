@@ -1,1 +1,1 @@
-"""The CSI interface, and the script that makes Python of it."""
+"""The interfaces of CSI and of kubelet, and the script that makes Python of them."""

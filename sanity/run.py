@@ -10,18 +10,16 @@ skipped. JUnit XML and the driver's log are left in the folder of reports.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # run as a script, from anywhere
 
-from sanity.toolchain import VERSION, NotInstallable, csi_sanity  # noqa: E402 - after the line above
+from sanity.suite import Suite, run_suite  # noqa: E402 - after the line above
+from sanity.toolchain import VERSION, NotInstallable, csi_sanity  # noqa: E402 - and this
 from sanity.verdict import CASES, Outcome, complaints, read_expected_skips, read_outcome  # noqa: E402 - so are these
 from sanity.workplace import DriverDidNotStart, driver, workplace  # noqa: E402 - and these
-
-_RUN_SECONDS = 540
 
 
 def main() -> int:
@@ -55,32 +53,12 @@ def _checked(program: Path, mode: str, asked: argparse.Namespace, expected: froz
     report = asked.reports / f"{mode}.xml"
     report.unlink(missing_ok=True)
     with workplace() as folder, driver(asked.rokcsi, folder, asked.reports / f"{mode}-driver.log") as endpoint:
-        _run(program, mode, folder, endpoint, report)
+        run_suite(program, Suite(mode, folder, endpoint, report))
     if not report.exists():
         return [f"{mode}: csi-sanity wrote no report; see {asked.reports}/{mode}.log"]
     outcome = read_outcome(report)
     _summarize(mode, outcome, report)
     return [f"{mode}: {told}" for told in complaints(outcome, expected)]
-
-
-def _run(program: Path, mode: str, folder: Path, endpoint: str, report: Path) -> None:
-    mutable = folder / "mutable.yaml"
-    mutable.write_text("checkpoint-policy: steps\n")
-    command = [
-        str(program),
-        f"-csi.endpoint={endpoint}",
-        f"-csi.testvolumeaccesstype={mode}",
-        f"-csi.testvolumemutableparameters={mutable}",
-        f"-csi.mountdir={folder}/target",
-        f"-csi.stagingdir={folder}/staging",
-        f"-ginkgo.junit-report={report}",
-        "-ginkgo.no-color",
-    ]
-    with report.with_suffix(".log").open("wb") as output:
-        try:
-            subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False, timeout=_RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            print(f"sanity: {mode}: csi-sanity took more than {_RUN_SECONDS} s and was ended", file=sys.stderr)
 
 
 def _summarize(mode: str, outcome: Outcome, report: Path) -> None:

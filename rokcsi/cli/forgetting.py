@@ -10,6 +10,7 @@ import typer
 
 from rokcsi.cli import completing
 from rokcsi.cli.asking import Kind
+from rokcsi.cli.asking_first import ask_first
 from rokcsi.cli.nouns import noun
 from rokcsi.cli.opening import session, undone
 from rokcsi.model.errors import InvalidRequest, NotSupported
@@ -50,7 +51,7 @@ def delete(
             for label in labels:
                 typer.echo(f"{label} would be deleted")
             return
-        _ask(f"Delete {', '.join(labels)}?", yes=yes or not labels)
+        ask_first(f"Delete {', '.join(labels)}?", yes=yes or not labels)
         for thing, label in zip(things, labels, strict=True):
             chosen.delete(opened, thing)
             typer.echo(f"{label} deleted")
@@ -77,7 +78,7 @@ def retain(
         _show(plan, "would be deleted" if dry_run else "to be deleted")
         if dry_run or not (plan.versions or plan.runs):
             return
-        _ask(f"Delete {len(plan.versions)} checkpoints and {len(plan.runs)} runs?", yes=yes)
+        ask_first(f"Delete {len(plan.versions)} checkpoints and {len(plan.runs)} runs?", yes=yes)
         opened.forget(plan)
     typer.echo(f"deleted {len(plan.versions)} checkpoints and {len(plan.runs)} runs")
 
@@ -117,12 +118,3 @@ def _show(plan: RetentionPlan, words: str) -> None:
         typer.echo(f"{kept.name} stays: {kept.why}", err=True)
     if not (plan.versions or plan.runs):
         typer.echo("nothing to delete", err=True)
-
-
-def _ask(question: str, *, yes: bool) -> None:
-    """Ask a person; programs, whose standard input is no terminal, have decided already."""
-    if yes or not typer.get_text_stream("stdin").isatty():
-        return
-    if not typer.confirm(question, err=True):
-        typer.echo("nothing was deleted", err=True)
-        raise typer.Exit(0)

@@ -9,7 +9,8 @@ import typer
 
 from rokcsi.cli.exits import FriendlyGroup, show_tracebacks
 from rokcsi.config.reading import read_settings
-from rokcsi.wiring.becoming import become_serve_all
+from rokcsi.config.roles import NodeSettings, SwitchboardSettings
+from rokcsi.wiring.becoming import become_serve_all, become_serve_controller, become_serve_node
 
 app = typer.Typer(
     cls=FriendlyGroup,
@@ -21,13 +22,40 @@ app = typer.Typer(
     epilog="Exit status: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 exists already, 5 in use,"
     " 6 no room, 7 away or taken, 8 not possible here.",
 )
-serve_app = typer.Typer(no_args_is_help=True, help="Serve CSI on a unix socket.")
+serve_app = typer.Typer(no_args_is_help=True, help="Serve CSI: for one machine, or as one of the roles of a cluster.")
 app.add_typer(serve_app, name="serve")
 
+Text = str | None
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings; else /etc/rokcsi/rokcsi.toml.")
 ]
-Text = str | None
+Endpoint = Annotated[Text, typer.Option(metavar="unix:///PATH", help="Where to serve CSI.")]
+Pool = Annotated[Text, typer.Option(metavar="KIND:PLACE", help="The pool to serve.")]
+NodeId = Annotated[Text, typer.Option(metavar="NAME", help="This node's name.")]
+Metrics = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where to serve metrics and health.")]
+TargetRoots = Annotated[list[str] | None, typer.Option(metavar="PATH", help="Targets must lie below it; repeatable.")]
+DriverName = Annotated[Text, typer.Option(metavar="NAME", help="The CSI driver's name.")]
+TopologyKey = Annotated[Text, typer.Option(metavar="KEY", help="The topology segment's key.")]
+Overcommit = Annotated[Text, typer.Option(metavar="NUMBER", help="Bytes promised for each byte there is.")]
+DataLimit = Annotated[Text, typer.Option(metavar="SHARE", help="Refuse new work above this share.")]
+MetadataLimit = Annotated[Text, typer.Option(metavar="SHARE", help="The same for the pool's metadata.")]
+ImageSize = Annotated[Text, typer.Option(metavar="SIZE", help="Size of the pool's own file system.")]
+MaxWorkers = Annotated[Text, typer.Option(metavar="NUMBER", help="Calls carried out at once.")]
+Records = Annotated[Text, typer.Option(metavar="PATH", help="Where staged and published targets are noted.")]
+Trim = Annotated[
+    bool | None, typer.Option("--trim/--no-trim", help="Give the space of deleted files back to the pool.")
+]
+LogLevel = Annotated[Text, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")]
+LogFormat = Annotated[Text, typer.Option(metavar="FORMAT", help="text or json.")]
+Home = Annotated[Text, typer.Option(metavar="PATH", help="The folder that gives the defaults their place.")]
+Listen = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where the controller reaches this node.")]
+Certificate = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of our certificate.")]
+Key = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of its key.")]
+Authorities = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of the authorities to trust.")]
+ControllerIdentity = Annotated[Text, typer.Option(metavar="NAME", help="DNS name in the controller's certificate.")]
+NodeIdentity = Annotated[Text, typer.Option(metavar="NAME", help="DNS name in the nodes' certificates.")]
+PluginsRegistry = Annotated[Text, typer.Option(metavar="PATH", help="kubelet's folder, to register there.")]
+Nodes = Annotated[Text, typer.Option(metavar="KIND:PLACE", help="Where the nodes are found.")]
 
 
 @app.callback()
@@ -41,27 +69,23 @@ def _root(
 
 @serve_app.command("all")
 def serve_all(
-    endpoint: Annotated[Text, typer.Option(metavar="unix:///PATH", help="Where to serve CSI.")] = None,
-    pool: Annotated[Text, typer.Option(metavar="KIND:PLACE", help="The pool to serve.")] = None,
-    node_id: Annotated[Text, typer.Option(metavar="NAME", help="This node's name.")] = None,
-    metrics: Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where to serve metrics and health.")] = None,
-    target_root: Annotated[
-        list[str] | None, typer.Option(metavar="PATH", help="Targets must lie below it; repeatable.")
-    ] = None,
-    driver_name: Annotated[Text, typer.Option(metavar="NAME", help="The CSI driver's name.")] = None,
-    topology_key: Annotated[Text, typer.Option(metavar="KEY", help="The topology segment's key.")] = None,
-    overcommit: Annotated[Text, typer.Option(metavar="NUMBER", help="Bytes promised for each byte there is.")] = None,
-    data_limit: Annotated[Text, typer.Option(metavar="SHARE", help="Refuse new work above this share.")] = None,
-    metadata_limit: Annotated[Text, typer.Option(metavar="SHARE", help="The same for the pool's metadata.")] = None,
-    image_size: Annotated[Text, typer.Option(metavar="SIZE", help="Size of the pool's own file system.")] = None,
-    max_workers: Annotated[Text, typer.Option(metavar="NUMBER", help="Calls carried out at once.")] = None,
-    records: Annotated[Text, typer.Option(metavar="PATH", help="Where staged and published targets are noted.")] = None,
-    trim: Annotated[
-        bool | None, typer.Option("--trim/--no-trim", help="Give the space of deleted files back to the pool.")
-    ] = None,
-    log_level: Annotated[Text, typer.Option(metavar="LEVEL", help="debug, info, warning or error.")] = None,
-    log_format: Annotated[Text, typer.Option(metavar="FORMAT", help="text or json.")] = None,
-    home: Annotated[Text, typer.Option(metavar="PATH", help="The folder that gives the defaults their place.")] = None,
+    endpoint: Endpoint = None,
+    pool: Pool = None,
+    node_id: NodeId = None,
+    metrics: Metrics = None,
+    target_root: TargetRoots = None,
+    driver_name: DriverName = None,
+    topology_key: TopologyKey = None,
+    overcommit: Overcommit = None,
+    data_limit: DataLimit = None,
+    metadata_limit: MetadataLimit = None,
+    image_size: ImageSize = None,
+    max_workers: MaxWorkers = None,
+    records: Records = None,
+    trim: Trim = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    home: Home = None,
     config: ConfigFile = None,
 ) -> None:
     """Serve identity, controller, group controller and node for one machine, on one unix socket.
@@ -72,3 +96,64 @@ def serve_all(
     """
     flags = {name: value for name, value in locals().items() if name != "config"}
     become_serve_all(read_settings(flags, config).serve)
+
+
+@serve_app.command("node")
+def serve_node(
+    endpoint: Endpoint = None,
+    listen: Listen = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    tls_authorities: Authorities = None,
+    controller_identity: ControllerIdentity = None,
+    plugins_registry: PluginsRegistry = None,
+    pool: Pool = None,
+    node_id: NodeId = None,
+    metrics: Metrics = None,
+    target_root: TargetRoots = None,
+    driver_name: DriverName = None,
+    topology_key: TopologyKey = None,
+    overcommit: Overcommit = None,
+    data_limit: DataLimit = None,
+    metadata_limit: MetadataLimit = None,
+    image_size: ImageSize = None,
+    max_workers: MaxWorkers = None,
+    records: Records = None,
+    trim: Trim = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    home: Home = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve the driver of one node of a cluster: all of CSI for kubelet, the controllers over TLS for `serve controller`.
+
+    The same driver as `serve all`, for the pool of this node. Only a caller with the
+    controller's certificate gets in over the network. With `--plugins-registry` it
+    registers itself with kubelet.
+    """
+    effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
+    become_serve_node(NodeSettings.of(effective.serve, effective.network))
+
+
+@serve_app.command("controller")
+def serve_controller(
+    endpoint: Endpoint = None,
+    nodes: Nodes = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    tls_authorities: Authorities = None,
+    node_identity: NodeIdentity = None,
+    driver_name: DriverName = None,
+    metrics: Metrics = None,
+    max_workers: MaxWorkers = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    home: Home = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve the switchboard of a cluster: the controllers of CSI for the sidecars, each call passed on to its node.
+
+    It has no storage, needs no privilege and keeps no state.
+    """
+    effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
+    become_serve_controller(SwitchboardSettings.of(effective.serve, effective.network))

@@ -20,6 +20,8 @@ from rokcsi.model.sizes import Bytes
 
 _DRIVER_NAME = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9.]{0,61}[a-zA-Z0-9])?")
 _LABEL_KEY = re.compile(r"|([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?")
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_NODES = re.compile(r"static:\S+|file:/.+|kubernetes:[a-z0-9-]+/[a-z0-9-]+")
 _POOL = re.compile(r"[a-z]+:.+")
 _LONGEST_SOCKET = 107  # sun_path holds 108 bytes with its NUL, unix(7)
 _HIGHEST_PORT = 65535
@@ -30,6 +32,10 @@ def _absolute(value: Any) -> Any:
     if not isinstance(value, str | Path) or not Path(value).is_absolute() or "\0" in str(value):
         raise ValueError("not an absolute path")
     return str(value)
+
+
+def _absolute_or_none(value: Any) -> Any:
+    return None if value in (None, "") else _absolute(value)
 
 
 def _endpoint(value: Any) -> Any:
@@ -48,7 +54,7 @@ def _pool(value: Any) -> Any:
     return value
 
 
-def _metrics(value: Any) -> Any:
+def _host_and_port(value: Any) -> Any:
     if value in (None, ""):
         return None
     host, colon, port = str(value).rpartition(":")
@@ -85,6 +91,17 @@ def _matching(pattern: re.Pattern[str], what: str) -> BeforeValidator:
         return value
 
     return BeforeValidator(check)
+
+
+def _nodes(value: Any) -> Any:
+    if value in (None, ""):
+        return None
+    if _NODES.fullmatch(str(value)) is None:
+        raise ValueError("not static:HOST:PORT, file:/PATH or kubernetes:NAMESPACE/SERVICE")
+    return value
+
+
+_File = Annotated[str | None, BeforeValidator(_absolute_or_none)]
 
 
 def _login_name() -> str:
@@ -126,7 +143,7 @@ class Declared(BaseSettings):
     topology_key: Annotated[str, _matching(_LABEL_KEY, "a label key such as topology.example.com/node")] = Field(
         "", description="the topology segment's key whose value is the node id (default: topology.DRIVER_NAME/node)"
     )
-    metrics: Annotated[str | None, BeforeValidator(_metrics)] = Field(
+    metrics: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
         None, description="HOST:PORT for /metrics, /healthz and /readyz (default: none; port 0 takes a free one)"
     )
     target_root: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_roots)] = Field(
@@ -162,6 +179,30 @@ class Declared(BaseSettings):
     trim: bool = Field(
         True,
         description="whether the space of deleted files goes back to the pool, when a volume is unstaged and daily; true or false",
+    )
+    listen: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
+        None, description="HOST:PORT where a node serves the controller with mutual TLS, such as 0.0.0.0:9811"
+    )
+    tls_certificate: _File = Field(None, description="the PEM file of this process' certificate with its chain")
+    tls_key: _File = Field(None, description="the PEM file of that certificate's key")
+    tls_authorities: _File = Field(
+        None, description="the PEM file of the authorities that the other side's certificate must come from"
+    )
+    controller_identity: Annotated[str, _matching(_DNS_NAME, "a DNS name")] = Field(
+        "rokcsi-controller", description="the DNS name in the certificate of the controller, which alone may call nodes"
+    )
+    node_identity: Annotated[str, _matching(_DNS_NAME, "a DNS name")] = Field(
+        "rokcsi-node", description="the DNS name in the certificate of every node"
+    )
+    nodes: Annotated[str | None, BeforeValidator(_nodes)] = Field(
+        None,
+        description="where the controller finds the nodes: static:HOST:PORT,HOST:PORT, file:/PATH"
+        " or kubernetes:NAMESPACE/SERVICE",
+    )
+    plugins_registry: _File = Field(
+        None,
+        description="the folder where kubelet looks for plugins, such as /var/lib/kubelet/plugins_registry;"
+        " with it a node registers itself",
     )
     author: str = Field(
         default_factory=_login_name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from rokcsi.config.declared import Declared
-from rokcsi.config.settings import LocalSettings, ServeSettings
+from rokcsi.config.settings import LocalSettings, NetworkSettings, ServeSettings
 from rokcsi.model.errors import InvalidRequest
 
 DEFAULT_FILE = Path("/etc/rokcsi/rokcsi.toml")
@@ -36,10 +36,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSettings:
-    """All settings in force, in the order they are declared, and the two shapes the house uses."""
+    """All settings in force, in the order they are declared, and the shapes the house uses."""
 
     settings: tuple[Setting, ...]
     serve: ServeSettings
+    network: NetworkSettings
     local: LocalSettings
 
 
@@ -139,5 +140,6 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         log_level=declared.log_level,
         log_format=declared.log_format,
     )
+    network = NetworkSettings(**{each.name: getattr(declared, each.name) for each in fields(NetworkSettings)})
     local = LocalSettings(Path(declared.home), declared.pool, declared.driver_name, declared.author, declared.log_level)
-    return EffectiveSettings(settings, serve, local)
+    return EffectiveSettings(settings, serve, network, local)

@@ -51,6 +51,20 @@ class ServeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """How the roles of a cluster find and trust each other; None where not set. `roles` says who needs what."""
+
+    listen: str | None
+    tls_certificate: str | None
+    tls_key: str | None
+    tls_authorities: str | None
+    controller_identity: str
+    node_identity: str
+    nodes: str | None
+    plugins_registry: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LocalSettings:
     """Where a machine's local set-up lives: everything `rokctl` and the SDK touch is below `home`."""
 

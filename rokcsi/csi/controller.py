@@ -6,11 +6,11 @@ from __future__ import annotations
 import grpc
 
 from rokcsi.csi import offered
+from rokcsi.csi.attaching import NeverAttached
 from rokcsi.csi.capabilities import CapabilityNotSupported, check_fits
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.paging import page
 from rokcsi.csi.proto import csi_pb2 as csi
-from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.csi.requests import (
     capacity_request,
     expansion_range,
@@ -23,11 +23,10 @@ from rokcsi.csi.responses import capacity_facts, capacity_message, freeze_facts,
 from rokcsi.csi.texts import required
 from rokcsi.csi.topology import check_reachable, is_here
 from rokcsi.csi.validation import validated
-from rokcsi.model.errors import NotSupported
 from rokcsi.model.provisioner import Provisioner
 
 
-class ControllerService(csi_pb2_grpc.ControllerServicer):
+class ControllerService(NeverAttached):
     """Translates, asks the provisioner, translates back."""
 
     def __init__(self, provisioner: Provisioner, driver: DriverIdentity) -> None:
@@ -51,24 +50,6 @@ class ControllerService(csi_pb2_grpc.ControllerServicer):
         del context
         self._provisioner.remove_volume(required("volume_id", request.volume_id))
         return csi.DeleteVolumeResponse()
-
-    def ControllerPublishVolume(
-        self, request: csi.ControllerPublishVolumeRequest, context: grpc.ServicerContext
-    ) -> csi.ControllerPublishVolumeResponse:
-        """Refuse: volumes live on their node."""
-        del request, context
-        raise NotSupported(
-            "there is no attach step: volumes live on their node; set attachRequired: false in the CSIDriver"
-        )
-
-    def ControllerUnpublishVolume(
-        self, request: csi.ControllerUnpublishVolumeRequest, context: grpc.ServicerContext
-    ) -> csi.ControllerUnpublishVolumeResponse:
-        """Refuse: volumes live on their node."""
-        del request, context
-        raise NotSupported(
-            "there is no attach step: volumes live on their node; set attachRequired: false in the CSIDriver"
-        )
 
     def ValidateVolumeCapabilities(
         self, request: csi.ValidateVolumeCapabilitiesRequest, context: grpc.ServicerContext

@@ -3,7 +3,7 @@
 # ruff: noqa: N802 - the methods bear the names that CSI gives them
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import grpc
 from google.protobuf import wrappers_pb2
@@ -15,18 +15,21 @@ from rokcsi.csi.proto import csi_pb2_grpc
 
 
 class IdentityService(csi_pb2_grpc.IdentityServicer):
-    """Answers for `driver`; `ready` tells whether calls can be served."""
+    """Answers for `driver`; `ready` tells whether calls can be served, `manifest` what else is to be known of it."""
 
-    def __init__(self, driver: DriverIdentity, ready: Callable[[], bool]) -> None:
+    def __init__(self, driver: DriverIdentity, ready: Callable[[], bool], manifest: Mapping[str, str]) -> None:
         self._driver = driver
         self._ready = ready
+        self._manifest = manifest
 
     def GetPluginInfo(
         self, request: csi.GetPluginInfoRequest, context: grpc.ServicerContext
     ) -> csi.GetPluginInfoResponse:
-        """Give the name and version."""
+        """Give the name and version, and what a node announces of itself."""
         del request, context
-        return csi.GetPluginInfoResponse(name=self._driver.name, vendor_version=self._driver.version)
+        return csi.GetPluginInfoResponse(
+            name=self._driver.name, vendor_version=self._driver.version, manifest=self._manifest
+        )
 
     def GetPluginCapabilities(
         self, request: csi.GetPluginCapabilitiesRequest, context: grpc.ServicerContext

@@ -1,14 +1,16 @@
-"""What happens to every call alike: an id, a deadline, the limits of CSI, a status, one line in the log.
+"""What happens to every call alike: an id, a guard, a deadline, the limits of CSI, a status, one line in the log.
 
-request bytes → parsed, lengths checked → the service's method → response
+request bytes → caller looked at → parsed, lengths checked → the service's method → response
                 └ any error → `status` → the caller; `CallLog.finished` once, whatever happened
 """
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -22,7 +24,17 @@ from rokcsi.model.deadline import Deadline, deadline
 from rokcsi.model.errors import CallerGone, InvalidRequest
 from rokcsi.observe.logs import request as numbered_request
 
+REQUEST_ID = "rokcsi-request"  # the metadata by which one call keeps its id from process to process
+_GOOD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NO_DEADLINE_SECONDS = 10**7  # gRPC gives some years, or centuries, where there is none
+
+Guard = Callable[[grpc.ServicerContext], None]
+"""Looks at who calls, and raises where it must not be served."""
+
+
+def everybody(context: grpc.ServicerContext) -> None:
+    """Let every caller in: the socket's mode has decided already."""
+    del context
 
 
 class CallLog(Protocol):
@@ -39,8 +51,8 @@ class CallLog(Protocol):
 class CallInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
     """Wraps every unary method of the services."""
 
-    def __init__(self, calls: Sequence[CallLog]) -> None:
-        self._calls = calls
+    def __init__(self, calls: Sequence[CallLog], guard: Guard = everybody, origin: str = "") -> None:
+        self._habits = _Habits(calls, guard, origin)
 
     def intercept_service(self, continuation: Callable[..., Any], handler_call_details: Any) -> Any:
         """Give the method's handler, wrapped; None for a method that does not exist."""
@@ -48,23 +60,30 @@ class CallInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # gene
         if handler is None:
             return None
         method = handler_call_details.method.rpartition("/")[2]
-        call = _Call(method, handler.unary_unary, self._calls)
+        call = _Call(method, handler.unary_unary, self._habits)
         return grpc.unary_unary_rpc_method_handler(call, response_serializer=handler.response_serializer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Habits:
+    calls: Sequence[CallLog]
+    guard: Guard
+    origin: str
 
 
 class _Call:
     """One method, from its request's bytes to its response or refusal."""
 
-    def __init__(self, method: str, answer: Callable[..., Message], calls: Sequence[CallLog]) -> None:
+    def __init__(self, method: str, answer: Callable[..., Message], habits: _Habits) -> None:
         self._method = method
         self._answer = answer
-        self._calls = calls
+        self._habits = habits
         self._request_type: type[Message] = getattr(csi, f"{method}Request")
 
     def __call__(self, request: bytes, context: grpc.ServicerContext) -> Message:
         start = time.perf_counter()
         message = self._request_type()
-        with numbered_request():
+        with numbered_request(_given_id(context), self._habits.origin):
             try:
                 response = self._answered(request, message, context)
             except Exception as error:  # noqa: BLE001 - every error has a status; see status.py
@@ -74,6 +93,7 @@ class _Call:
 
     def _answered(self, request: bytes, message: Message, context: grpc.ServicerContext) -> Message:
         _check_caller(context)
+        self._habits.guard(context)
         try:
             message.ParseFromString(request)
         except DecodeError as error:
@@ -89,13 +109,19 @@ class _Call:
 
     def _finished(self, code: grpc.StatusCode, start: float, fields: Mapping[str, Shown]) -> None:
         seconds = time.perf_counter() - start
-        for log in self._calls:
+        for log in self._habits.calls:
             log.finished(self._method, code.name, seconds, fields)
 
 
 def _check_caller(context: grpc.ServicerContext) -> None:
     if not context.is_active():
         raise CallerGone("the caller gave up before its turn came; nothing was done")
+
+
+def _given_id(context: grpc.ServicerContext) -> str:
+    """Give the id that the call had in the process it comes from; empty where it begins here."""
+    given = dict(context.invocation_metadata()).get(REQUEST_ID, "")
+    return given if isinstance(given, str) and _GOOD_ID.fullmatch(given) else ""
 
 
 def _limit(context: grpc.ServicerContext) -> Deadline:

@@ -1,28 +1,20 @@
-"""The CSI services on one unix socket; `wiring/` makes one, starts it, and stops it on SIGTERM.
+"""CSI services on one address; `wiring/` makes a server, starts it, and stops it on SIGTERM.
 
-`Server("unix:///run/rokcsi/csi.sock", provisioner, node_volumes, identity, calls=[log, metrics])`
-makes nothing yet; `start()` serves, or raises InvalidRequest or SocketTaken with one clear
-line; `stop(grace_seconds=20)` takes no new call, waits for those at work, removes the socket.
+`Server(UnixSocket.of("unix:///run/rokcsi/csi.sock"), services, calls=[log, metrics])` makes
+nothing yet; `start()` serves, or raises InvalidRequest or SocketTaken with one clear line;
+`stop(grace_seconds=20)` takes no new call, waits for those at work, removes the socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Protocol
 
 import grpc
 
-from rokcsi.csi.controller import ControllerService
-from rokcsi.csi.driver import DriverIdentity
-from rokcsi.csi.group_controller import GroupControllerService
-from rokcsi.csi.identity import IdentityService
-from rokcsi.csi.interceptors import CallInterceptor, CallLog
-from rokcsi.csi.node import NodeService
-from rokcsi.csi.proto import csi_pb2_grpc
-from rokcsi.csi.unix_socket import UnixSocket
-from rokcsi.model.node import NodeVolumes
-from rokcsi.model.provisioner import Provisioner
+from rokcsi.csi.interceptors import CallInterceptor, CallLog, Guard, everybody
+from rokcsi.csi.services import Services
 
 WORKERS = 64
 _LARGEST_REQUEST = 1 << 20  # every field of CSI is limited to 4 KiB; groups repeat handles of 67 bytes
@@ -32,53 +24,60 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),  # the sidecars ping more often than gRPC's default allows
+    ("grpc.so_reuseport", 0),  # two servers on one port would share its calls
 )
 
 
-def _always() -> bool:
-    return True
+class Listener(Protocol):
+    """A place where a server can be reached: a unix socket, a port."""
+
+    @property
+    def address(self) -> str:
+        """Give what clients dial."""
+
+    def bind(self, server: grpc.Server) -> None:
+        """Let the server listen here; raise SocketTaken, InvalidRequest where it cannot."""
+
+    def remove(self) -> None:
+        """Take away what is left of the place when its server has stopped."""
 
 
 class Server:
-    """Identity, Controller, GroupController and Node, spoken on one socket.
+    """Some of CSI's services, spoken at one place.
 
-    `endpoint` is `unix:///PATH`; `calls` are told of every call when it has ended (logs,
-    metrics); `ready` answers Probe. Many calls may wait at once, hence the many `workers`:
-    external-provisioner alone runs a hundred.
+    `calls` are told of every call when it has ended (logs, metrics); `guard` looks at every
+    caller first; `origin` begins the ids of calls that come without one. Many calls may
+    wait at once, hence the many `workers`: external-provisioner alone runs a hundred.
     """
 
     def __init__(
         self,
-        endpoint: str,
-        provisioner: Provisioner,
-        volumes: NodeVolumes,
-        identity: DriverIdentity,
+        listener: Listener,
+        services: Services,
         *,
         calls: Sequence[CallLog] = (),
-        ready: Callable[[], bool] = _always,
+        guard: Guard = everybody,
+        origin: str = "",
         workers: int = WORKERS,
     ) -> None:
-        self._socket = UnixSocket.of(endpoint)
+        self._listener = listener
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="csi")
-        self._server = grpc.server(self._threads, interceptors=[CallInterceptor(calls)], options=_OPTIONS)
-        generated: Any = csi_pb2_grpc  # protoc writes no types for it
-        generated.add_IdentityServicer_to_server(IdentityService(identity, ready), self._server)
-        generated.add_ControllerServicer_to_server(ControllerService(provisioner, identity), self._server)
-        generated.add_GroupControllerServicer_to_server(GroupControllerService(provisioner), self._server)
-        generated.add_NodeServicer_to_server(NodeService(volumes, identity), self._server)
+        interceptor = CallInterceptor(calls, guard, origin)
+        self._server = grpc.server(self._threads, interceptors=[interceptor], options=_OPTIONS)
+        services.add_to(self._server)
 
     @property
     def endpoint(self) -> str:
-        """Give the address that clients dial: `unix:///PATH`."""
-        return self._socket.address
+        """Give the address that clients dial."""
+        return self._listener.address
 
     def start(self) -> None:
-        """Serve; raise SocketTaken where another driver answers there, InvalidRequest where no socket can be."""
-        self._socket.bind(self._server)
+        """Serve; raise SocketTaken where another driver answers there, InvalidRequest where nobody can listen."""
+        self._listener.bind(self._server)
         self._server.start()
 
     def stop(self, grace_seconds: float = 20.0) -> None:
         """Refuse new calls, wait for those at work, give the rest up, and remove the socket."""
         self._server.stop(grace_seconds).wait()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._socket.remove()
+        self._listener.remove()

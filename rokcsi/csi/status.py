@@ -23,6 +23,7 @@ _TABLE: dict[type[Exception], grpc.StatusCode] = {
     errors.Busy: grpc.StatusCode.ABORTED,
     errors.BadPageToken: grpc.StatusCode.ABORTED,
     errors.NotSupported: grpc.StatusCode.UNIMPLEMENTED,
+    errors.NotAllowed: grpc.StatusCode.PERMISSION_DENIED,
     errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
     errors.Damaged: grpc.StatusCode.INTERNAL,
     errors.RokcsiError: grpc.StatusCode.INTERNAL,
@@ -45,8 +46,18 @@ class Refusal:
     unexpected: bool = False
 
 
+class Relayed(Exception):
+    """What a node has answered to a call that was passed on to it; its caller is told the same."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 def refusal(error: Exception, method: str = "") -> Refusal:
     """Give what the caller of a method is told about an error; nothing of an unexpected one but its kind."""
+    if isinstance(error, Relayed):
+        return error.refusal
     name = type(error).__name__
     for kind in type(error).__mro__:
         code = _OF_METHOD.get((method, kind)) or _TABLE.get(kind)

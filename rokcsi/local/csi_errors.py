@@ -22,6 +22,7 @@ _TABLE: _Kinds = {
     grpc.StatusCode.CANCELLED: errors.Busy,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.Busy,
     grpc.StatusCode.UNIMPLEMENTED: errors.NotSupported,
+    grpc.StatusCode.PERMISSION_DENIED: errors.NotAllowed,
     grpc.StatusCode.UNAVAILABLE: errors.DriverAway,
 }
 NOTHING_SPECIAL: _Kinds = MappingProxyType({})

@@ -1,17 +1,18 @@
 """What can go wrong, in the words of the domain; the family of an error says how to react.
 
     RokcsiError
-    ├── NotFound         VolumeNotFound SnapshotNotFound GroupNotFound RecordNotFound
+    ├── NotFound         VolumeNotFound SnapshotNotFound GroupNotFound RecordNotFound NodeForgotten
     ├── Conflict         VolumeExists VolumeDiffers SnapshotExists SnapshotDiffers GroupDiffers
     │                    TargetDiffers RecordExists
     ├── InvalidRequest   (empty, over-long or contradictory input; a pipeline file that is wrong)
     ├── OutOfRange       SizeOutOfRange SourceTooLarge
     ├── OutOfSpace       PoolFull WrongNode
     ├── StillInUse       NotStaged
-    ├── Busy             LockTimeout CallerGone
+    ├── Busy             LockTimeout CallerGone NodeBusy
     ├── BadPageToken
     ├── NotSupported
-    ├── Unavailable      PoolElsewhere PoolTaken SocketTaken DriverAway
+    ├── NotAllowed       PeerNotAllowed
+    ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken SocketTaken DriverAway RosterAway
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
@@ -42,6 +43,10 @@ class GroupNotFound(NotFound):
 
 class RecordNotFound(NotFound):
     """The catalogue, or the cluster, holds nothing of this name."""
+
+
+class NodeForgotten(NotFound):
+    """The thing was on a node that an administrator has declared gone for good."""
 
 
 class Conflict(RokcsiError):
@@ -124,6 +129,10 @@ class CallerGone(Busy):
     """The caller gave up before its turn came; nothing was done."""
 
 
+class NodeBusy(Busy):
+    """So many calls wait for one node that the others would be kept waiting, too."""
+
+
 class BadPageToken(RokcsiError):
     """A list was asked to go on from a place that was never handed out."""
 
@@ -132,12 +141,24 @@ class NotSupported(RokcsiError):
     """This driver, pool or file system cannot do that."""
 
 
+class NotAllowed(RokcsiError):
+    """Whoever asks has no right to."""
+
+
+class PeerNotAllowed(NotAllowed):
+    """The caller showed a good certificate, of somebody who may not call here."""
+
+
 class Unavailable(RokcsiError):
     """Whoever could answer is away; the state of the thing is not known."""
 
 
 class PoolElsewhere(Unavailable):
     """The pool named in a handle is served by a node that is away."""
+
+
+class PoolDisputed(Unavailable):
+    """Two nodes announce the same pool; nothing may be sent to either."""
 
 
 class PoolTaken(Unavailable):
@@ -150,6 +171,10 @@ class SocketTaken(Unavailable):
 
 class DriverAway(Unavailable):
     """The driver does not answer on its socket."""
+
+
+class RosterAway(Unavailable):
+    """Whoever knows where the nodes are does not answer."""
 
 
 class Damaged(RokcsiError):

@@ -101,9 +101,30 @@ class Handles:
         return GroupId(self._id("g", handle, GroupNotFound))
 
     def _id(self, letter: str, handle: str, missing: type[NotFound]) -> str:
-        match = _HANDLE.fullmatch(handle)
-        if match is None or match[1] != letter:
-            raise missing(f"{handle[:128]!r} is not a handle of this driver")
-        if match[2] != self.pool:
+        pool, digits = _parts(letter, handle, missing)
+        if pool != self.pool:
             raise missing(f"{handle!r} belongs to another pool than the one served here")
-        return match[3]
+        return digits
+
+
+def pool_of_volume(handle: str) -> PoolId:
+    """Give the pool in a CSI volume_id; raise VolumeNotFound for a malformed one."""
+    return PoolId(_parts("v", handle, VolumeNotFound)[0])
+
+
+def pool_of_snapshot(handle: str) -> PoolId:
+    """Give the pool in a CSI snapshot_id; raise SnapshotNotFound for a malformed one."""
+    return PoolId(_parts("s", handle, SnapshotNotFound)[0])
+
+
+def pool_of_group(handle: str) -> PoolId:
+    """Give the pool in a CSI group_snapshot_id; raise GroupNotFound for a malformed one."""
+    return PoolId(_parts("g", handle, GroupNotFound)[0])
+
+
+def _parts(letter: str, handle: str, missing: type[NotFound]) -> tuple[str, str]:
+    """Give the pool's and the thing's digits."""
+    match = _HANDLE.fullmatch(handle)
+    if match is None or match[1] != letter:
+        raise missing(f"{handle[:128]!r} is not a handle of this driver")
+    return match[2], match[3]

@@ -49,13 +49,16 @@ def current_request() -> str:
 
 
 @contextmanager
-def request() -> Iterator[str]:
-    """Give the present call (this thread's, this context's) a short id that all its log lines carry."""
-    number = f"r{next(_numbers):06d}"
-    token = _request.set(number)
+def request(given: str = "", origin: str = "") -> Iterator[str]:
+    """Give the present call (this thread's, this context's) a short id that all its log lines carry.
+
+    `given` is the id that it had elsewhere; `origin` begins the one it gets where it had none.
+    """
+    number = f"{origin}r{next(_numbers):06d}"
+    token = _request.set(given or number)
     _at_work.add(number)
     try:
-        yield number
+        yield given or number
     finally:
         _at_work.discard(number)
         _request.reset(token)

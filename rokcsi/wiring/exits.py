@@ -2,7 +2,7 @@
 
 0 done · 1 failed · 2 wrong usage or input · 3 not found · 4 exists already or differs
 5 in use or busy · 6 no room, or out of range · 7 the driver or the pool is away
-8 not possible here · 130 interrupted
+8 not possible here, or not allowed · 130 interrupted
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ EXIT_STATUSES: dict[type[errors.RokcsiError], int] = {
     errors.OutOfRange: 6,
     errors.Unavailable: 7,
     errors.NotSupported: 8,
+    errors.NotAllowed: 8,
     errors.Damaged: FAILED,
 }
 

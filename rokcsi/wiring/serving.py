@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from contextlib import ExitStack
 from types import FrameType
 from typing import Protocol
+
+from rokcsi.csi.server import Server
 
 DRAIN_SECONDS = 20.0
 _log = logging.getLogger(__name__)
@@ -17,6 +20,29 @@ class Stoppable(Protocol):
 
     def stop(self, grace_seconds: float) -> None:
         """Take no new call, give those at work the grace, end the rest."""
+
+
+class Together:
+    """Several servers that start one after the other and stop at the same time."""
+
+    def __init__(self, *servers: Server) -> None:
+        self._servers = servers
+
+    def start(self) -> None:
+        """Start all; where one cannot, those before it are stopped. Raises what `Server.start` does."""
+        with ExitStack() as started:
+            for server in self._servers:
+                server.start()
+                started.callback(server.stop, 0.0)
+            started.pop_all()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop all, each with the same grace."""
+        stops = [threading.Thread(target=each.stop, args=(grace_seconds,), daemon=True) for each in self._servers]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
 
 
 class _Hurry(BaseException):

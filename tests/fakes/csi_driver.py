@@ -11,7 +11,9 @@ import grpc
 
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.server import WORKERS, Server
+from rokcsi.csi.services import whole_driver
 from rokcsi.csi.shown import Shown
+from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.model.pool import Pool
 from rokcsi.model.provisioner import Provisioner
 from rokcsi.pools.admitting import AdmittingPool, Limits
@@ -66,7 +68,8 @@ def csi_driver(
     node, calls = MemoryNodeVolumes(provisioner), RememberedCalls()
     driver = identity or DriverIdentity(version="1.2.3", node_id=NODE)
     socket = folder / "run" / "csi.sock"
-    server = Server(f"unix://{socket}", provisioner, node, driver, calls=[calls], ready=lambda: ready)
+    services = whole_driver(provisioner, node, driver, lambda: ready)
+    server = Server(UnixSocket(socket), services, calls=[calls])
     server.start()
     try:
         with grpc.insecure_channel(server.endpoint) as channel:

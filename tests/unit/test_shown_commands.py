@@ -40,6 +40,7 @@ OTHERS_PROGRAMS = {
     "python3",
     "pip",
     "go",
+    "openssl",
 }
 _BLOCK = re.compile(r"^[ \t]*```(\w+)\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    ((?:rokctl|rokcsi|make) [a-z-][^\n]*)$", re.MULTILINE)

@@ -95,6 +95,14 @@ def test_an_empty_variable_of_the_environment_counts_as_not_set(monkeypatch: pyt
         ("log_level", "loud"),
         ("log_format", "xml"),
         ("topology_key", "a b"),
+        ("listen", "9811"),
+        ("tls_key", "relative.pem"),
+        ("controller_identity", "Not A Name"),
+        ("node_identity", "*"),
+        ("nodes", "somewhere"),
+        ("nodes", "file:relative"),
+        ("nodes", "kubernetes:only-a-namespace"),
+        ("plugins_registry", "relative"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_setting_its_origin_and_what_it_should_be(name: str, value: object) -> None:

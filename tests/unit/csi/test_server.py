@@ -9,26 +9,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import grpc
 import pytest
 
 from rokcsi.csi.driver import DriverIdentity
+from rokcsi.csi.identity import IdentityService
 from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.csi.server import Server
+from rokcsi.csi.services import Services
 from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.model.errors import InvalidRequest, SocketTaken
-from rokcsi.model.node import NodeVolumes
-from rokcsi.model.provisioner import Provisioner
 from tests.fakes.csi_caller import Refused, mount_capability, stub_with
 from tests.fakes.csi_driver import CsiDriver
 
 
 def server(endpoint: str, workers: int = 4) -> Server:
     """Give a server that can answer questions about itself."""
-    identity = DriverIdentity(version="1", node_id="node-1")
-    return Server(endpoint, cast("Provisioner", None), cast("NodeVolumes", None), identity, workers=workers)
+    identity = IdentityService(DriverIdentity(version="1", node_id="node-1"), lambda: True, {})
+    services = Services(identity, csi_pb2_grpc.ControllerServicer(), csi_pb2_grpc.GroupControllerServicer())
+    return Server(UnixSocket.of(endpoint), services, workers=workers)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ FAMILIES = {
     errors.Busy: "ABORTED",
     errors.BadPageToken: "ABORTED",
     errors.NotSupported: "UNIMPLEMENTED",
+    errors.NotAllowed: "PERMISSION_DENIED",
     errors.Unavailable: "UNAVAILABLE",
     errors.Damaged: "INTERNAL",
 }

@@ -47,6 +47,7 @@ FAMILIES = [
     errors.StillInUse,
     errors.Busy,
     errors.NotSupported,
+    errors.NotAllowed,
     errors.Unavailable,
     errors.Damaged,
 ]

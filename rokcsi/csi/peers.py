@@ -1,0 +1,42 @@
+"""Who may call a node over the network: the switchboard, known by the DNS name in its certificate, for this pool.
+
+TLS has checked the certificate's authority before; that alone would let every node call
+every other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from rokcsi.model.errors import PeerNotAllowed, PoolElsewhere
+from rokcsi.model.ids import PoolId
+
+POOL = "rokcsi-pool"  # the metadata by which the caller says which pool it believes to be here
+_DNS_NAMES = "peer_dns"
+
+
+class SwitchboardOnly:
+    """Lets in callers whose certificate bears `name`, and only while they mean `pool`.
+
+    An address can pass to another machine between two calls; a delete that went astray
+    there would be answered with OK, as that of an unknown volume.
+    """
+
+    def __init__(self, name: str, pool: PoolId) -> None:
+        self._name = name
+        self._pool = pool
+
+    def __call__(self, context: grpc.ServicerContext) -> None:
+        """Raise PeerNotAllowed, PoolElsewhere."""
+        shown: Mapping[str, Any] = context.auth_context()  # the stubs say bytes; it is a sequence of them
+        names = [name.decode(errors="replace") for name in shown.get(_DNS_NAMES, ())]
+        if self._name not in names:
+            raise PeerNotAllowed(
+                f"the caller's certificate is for {', '.join(names) or 'no DNS name'}, not {self._name}"
+            )
+        meant = dict(context.invocation_metadata()).get(POOL, self._pool)
+        if meant != self._pool:
+            raise PoolElsewhere(f"the pool {meant!s:.64} is not served here; here is {self._pool}")

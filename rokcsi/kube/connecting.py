@@ -1,0 +1,43 @@
+"""How we reach the API server: as the pod we run in, else as whoever's kubeconfig says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from rokcsi.model.errors import InvalidRequest, RosterAway
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+FAILURES = (client.ApiException, HTTPError, OSError)
+
+
+def api_client() -> Any:
+    """Give a client of the API server; raise InvalidRequest where neither a pod's account nor a kubeconfig is there."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(configuration)
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=configuration)
+        except (config.ConfigException, OSError) as error:
+            raise InvalidRequest(f"there is no way to a Kubernetes cluster: {error}; set KUBECONFIG") from error
+    configuration.retries = False  # who calls decides whether to try again
+    return client.ApiClient(configuration)
+
+
+def asked(method: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Make one call of the API; raise RosterAway with what the API server, or the network, said."""
+    try:
+        return method(*arguments, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS), **keywords)
+    except FAILURES as error:
+        raise RosterAway(f"the Kubernetes API does not answer as hoped: {told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """Give a failure in one line."""
+    if isinstance(error, client.ApiException):
+        return f"{error.status} {error.reason}"
+    return " ".join(str(error).split())

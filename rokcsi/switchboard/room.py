@@ -1,0 +1,43 @@
+"""How much room there is at a place: one node's answer as it is, or the sum of several."""
+
+from __future__ import annotations
+
+import grpc
+
+from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.model.errors import PoolElsewhere
+from rokcsi.switchboard.directory import Directory
+from rokcsi.switchboard.fan_out import FanOut, Question
+from rokcsi.switchboard.relay import Relay
+
+
+def room_at(
+    request: csi.GetCapacityRequest, context: grpc.ServicerContext, directory: Directory, relay: Relay
+) -> csi.GetCapacityResponse:
+    """Give the room that GetCapacity asks for; none where no node of ours is. Raises PoolElsewhere where one is away."""
+    segments = dict(request.accessible_topology.segments)
+    if not segments:
+        return _sum(request, FanOut(directory, relay.routes, context))
+    pools = {route.pool for route in directory.at(segments)}
+    if not pools:
+        return _none_unless_away(directory)
+    if len(pools) == 1:
+        response: csi.GetCapacityResponse = relay.pass_on(directory.of_pool(pools.pop()), request, context)
+        return response
+    return _sum(request, FanOut(directory, relay.routes, context))
+
+
+def _sum(request: csi.GetCapacityRequest, nodes: FanOut) -> csi.GetCapacityResponse:
+    """Add up what the nodes have; nodes of other places say none by themselves. A volume is on one node only."""
+    answers = [each for each in nodes.ask([Question(route, request) for route in nodes.present]) if each is not None]
+    nodes.tell_who_is_away()
+    response = csi.GetCapacityResponse(available_capacity=sum(each.available_capacity for each in answers))
+    response.maximum_volume_size.value = max((each.maximum_volume_size.value for each in answers), default=0)
+    return response
+
+
+def _none_unless_away(directory: Directory) -> csi.GetCapacityResponse:
+    strangers = directory.strangers()
+    if strangers:
+        raise PoolElsewhere(f"these nodes have not said where they are: {', '.join(line.name for line in strangers)}")
+    return csi.GetCapacityResponse(available_capacity=0)

@@ -1,0 +1,104 @@
+"""The switchboard's process: CSI's controllers for the sidecars on a unix socket, each call passed on to its node.
+
+Started by `becoming` as `python -m rokcsi.wiring.serve_controller`. It has no storage and
+needs no privilege; the Kubernetes client comes in only where nodes are found through it.
+
+    roster → directory, every node asked → serve → signal → drain
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from rokcsi import __version__
+from rokcsi.config.roles import SwitchboardSettings
+from rokcsi.csi.driver import DriverIdentity
+from rokcsi.csi.server import Server
+from rokcsi.csi.tls import Certificates
+from rokcsi.csi.unix_socket import UnixSocket
+from rokcsi.model.errors import RosterAway
+from rokcsi.model.roster import Roster
+from rokcsi.observe.calls import CallRecorder
+from rokcsi.observe.metrics import Metrics
+from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
+from rokcsi.switchboard.dialling import Dialling
+from rokcsi.switchboard.directory import Directory
+from rokcsi.switchboard.services import switchboard
+from rokcsi.wiring.lean import run
+from rokcsi.wiring.readiness import Readiness, open_pages
+from rokcsi.wiring.rosters import open_roster
+from rokcsi.wiring.serving import Signals
+
+
+class RosterReadiness(Readiness):
+    """Ready once it is known where the nodes are."""
+
+    def __init__(self, roster: Roster) -> None:
+        super().__init__()
+        self._roster = roster
+
+    def why_not(self) -> str | None:
+        """Give why calls cannot be passed on."""
+        if self.reason is not None:
+            return self.reason
+        try:
+            self._roster.addresses()
+        except RosterAway as error:
+            return str(error)
+        return None
+
+    def ready(self) -> bool:
+        """Answer Probe."""
+        return self.why_not() is None
+
+
+def main() -> int:
+    """Serve until a signal comes; give the exit status."""
+    return run("controller", SwitchboardSettings.from_json, _serve)
+
+
+def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
+    signals = Signals()
+    directory, roster = _directory(settings, parts)
+    metrics, readiness = Metrics(__version__), RosterReadiness(roster)
+    nodes = SwitchboardMetrics(metrics.registry)
+    nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))
+    pages = open_pages(settings.metrics, metrics.registry, readiness, parts)
+    server = Server(
+        UnixSocket.of(settings.endpoint),
+        switchboard(directory, nodes, DriverIdentity(__version__, "controller", settings.driver_name), readiness.ready),
+        calls=[CallRecorder(metrics)],
+        origin=f"{secrets.token_hex(2)}-",
+        workers=settings.max_workers,
+    )
+    server.start()
+    readiness.reason = None
+    line = (
+        f"rokcsi {__version__} passes {settings.driver_name} on from {server.endpoint} to the nodes of {settings.nodes}"
+    )
+    print(f"{line}; metrics on {pages}" if pages else line, flush=True)  # noqa: T201 - the one line promised
+    signals.wait()
+    readiness.reason = "draining"
+    signals.drain(server)
+
+
+def _directory(settings: SwitchboardSettings, parts: ExitStack) -> tuple[Directory, Roster]:
+    tls = settings.tls
+    certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
+    roster = open_roster(settings.nodes, settings.driver_name)
+    parts.callback(roster.close)
+    # At most half of the workers may wait for one node: the rest is there for the others.
+    dialling = Dialling(certificates, settings.node_identity, settings.driver_name, settings.max_workers // 2)
+    directory = Directory(roster, dialling)
+    parts.callback(directory.close)
+    roster.watch(directory.refresh)
+    with suppress(RosterAway):
+        directory.refresh()
+    return directory, roster
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What each role of a cluster has to be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rokcsi.config.reading import read_settings
+from rokcsi.config.roles import NodeSettings, SwitchboardSettings
+from rokcsi.model.errors import InvalidRequest
+
+TLS = {"tls_certificate": "/tls/tls.crt", "tls_key": "/tls/tls.key", "tls_authorities": "/tls/ca.crt"}
+NODE = {**TLS, "listen": "0.0.0.0:9811"}
+CONTROLLER = {**TLS, "nodes": "kubernetes:rok/rokcsi-nodes"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("rokcsi.config.reading.DEFAULT_FILE", tmp_path / "none.toml")
+
+
+def node(flags: dict[str, Any]) -> NodeSettings:
+    effective = read_settings(flags)
+    return NodeSettings.of(effective.serve, effective.network)
+
+
+def controller(flags: dict[str, Any]) -> SwitchboardSettings:
+    effective = read_settings(flags)
+    return SwitchboardSettings.of(effective.serve, effective.network)
+
+
+def test_a_node_comes_back_from_json_as_it_went() -> None:
+    settings = node({**NODE, "plugins_registry": "/var/lib/kubelet/plugins_registry", "target_root": ["/a"]})
+    assert NodeSettings.from_json(settings.to_json()) == settings
+    assert settings.controller_identity == "rokcsi-controller"
+    assert settings.driver.target_roots == ("/a",)
+
+
+def test_a_switchboard_comes_back_from_json_as_it_went() -> None:
+    settings = controller(CONTROLLER)
+    assert SwitchboardSettings.from_json(settings.to_json()) == settings
+    assert settings.node_identity == "rokcsi-node"
+
+
+@pytest.mark.parametrize("name", NODE)
+def test_a_node_names_what_it_lacks(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"the setting {name} is not set"):
+        node({key: value for key, value in NODE.items() if key != name})
+
+
+@pytest.mark.parametrize("name", CONTROLLER)
+def test_a_switchboard_names_what_it_lacks(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"the setting {name} is not set"):
+        controller({key: value for key, value in CONTROLLER.items() if key != name})
+
+
+def test_a_node_that_is_told_no_folder_of_kubelets_does_not_register() -> None:
+    assert node(NODE).plugins_registry is None
