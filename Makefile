@@ -69,6 +69,12 @@ bench: setup ## measure against bare system calls in the same run, print a table
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
 
+lab-kubernetes: setup ## a cluster of two nodes on this machine with rokcsi installed from the chart; says how to use it (root)
+	@tests/lab/kubernetes/lab up
+
+lab-kubernetes-down: ## take that cluster down, and leave nothing of it (root)
+	@tests/lab/kubernetes/lab down
+
 format: setup ## let the formatter and the linter's safe fixes change the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -85,4 +91,4 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity bench format proto lock clean
+  test-system test-e2e sanity bench lab-kubernetes lab-kubernetes-down format proto lock clean

@@ -41,6 +41,9 @@ OTHERS_PROGRAMS = {
     "pip",
     "go",
     "openssl",
+    "helm",
+    "kubectl",
+    "ctr",
 }
 _BLOCK = re.compile(r"^[ \t]*```(\w+)\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    ((?:rokctl|rokcsi|make) [a-z-][^\n]*)$", re.MULTILINE)
