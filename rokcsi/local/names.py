@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from rokcsi.model.cluster import NewClaim, NewPod, PodVolume
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.filesystems import FILESYSTEMS
-from rokcsi.model.sizes import Bytes
+from rokcsi.model.sizes import LARGEST, Bytes
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -38,6 +38,8 @@ def check_claim(new: NewClaim) -> None:
         raise InvalidRequest(f"claim {new.name!r}: {new.filesystem[:32]!r} is no file system; use {known}")
     if new.size <= Bytes(0):
         raise InvalidRequest(f"claim {new.name!r}: its size is 0; ask for 1Gi, say")
+    if new.size > LARGEST:
+        raise InvalidRequest(f"claim {new.name!r}: its size is {new.size}; a size stays below {LARGEST}")
     if new.from_snapshot == "":
         raise InvalidRequest(f"claim {new.name!r}: the snapshot's handle is empty; leave it out for an empty volume")
 
