@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rokcsi.model.cluster import PodVolume
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import Member
-from rokcsi.model.runs import ClonedVolume, Run
+from rokcsi.model.runs import ClonedVolume, MountedVolume, Run
 from rokcsi.pipeline.definition import PipelineDefinition, StepDefinition, VolumeDefinition
 from rokcsi.pipeline.names import check_distinct, without_ours
 from rokcsi.pipeline.yaml_fields import nearest
@@ -41,6 +41,14 @@ def _mounted(member: Member, wish: VolumeDefinition | None) -> PodVolume:
 def pod_volumes(volumes: Sequence[ClonedVolume]) -> tuple[PodVolume, ...]:
     """Give the run's clones as a step's pod mounts them."""
     return tuple(PodVolume(volume.volume, volume.claim, volume.mount_path, volume.readonly) for volume in volumes)
+
+
+def mounted_volumes(volumes: Sequence[ClonedVolume]) -> tuple[MountedVolume, ...]:
+    """Give the run's clones as an attempt remembers them."""
+    return tuple(
+        MountedVolume(each.volume, each.claim, each.mount_path, each.readonly, each.name, each.snapshot)
+        for each in volumes
+    )
 
 
 def marshal_folder(pipeline: str) -> str:
