@@ -39,11 +39,15 @@ class StepDefinition:
 
 @dataclass(frozen=True, slots=True)
 class VolumeDefinition:
-    """How the steps see one of the notebook's volumes, where that differs; None is as in the notebook."""
+    """How the steps see one of the notebook's volumes, where that differs; None is as in the notebook.
+
+    `place` is where the file says so, as `file:line:column: field`.
+    """
 
     name: str
     mount_path: str | None = None
     readonly: bool | None = None
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +205,5 @@ def _volume(name: str, place: Place) -> VolumeDefinition:
     path = found["mount_path"].text() if "mount_path" in found else None
     if path is not None and (problem := path_problem(path)) is not None:
         found["mount_path"].complain(problem)
-    return VolumeDefinition(name, path, found["readonly"].truth() if "readonly" in found else None)
+    readonly = found["readonly"].truth() if "readonly" in found else None
+    return VolumeDefinition(name, path, readonly, place.address)
