@@ -17,7 +17,7 @@ from rokcsi.pipeline.retention import RetentionPlan
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-_AGE = re.compile(r"(\d+)([smhdw])")
+_AGE = re.compile(r"([0-9]{1,40})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -105,7 +105,10 @@ def parsed_age(text: str) -> dt.timedelta:
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise InvalidRequest(f"not an age: {text!r}; write it as 90m, 12h, 30d or 4w")
-    return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError as error:
+        raise InvalidRequest(f"{text!r} is too long an age; it cannot be more than a hundred years") from error
 
 
 def _show(plan: RetentionPlan, words: str) -> None:
