@@ -10,7 +10,7 @@ import typer
 
 from rokcsi.cli import completing
 from rokcsi.cli.asking import Kind
-from rokcsi.cli.nouns import noun
+from rokcsi.cli.nouns import kind_and_names, name_in
 from rokcsi.cli.opening import session, undone
 from rokcsi.model.errors import InvalidRequest, NotSupported
 from rokcsi.pipeline.retention import RetentionPlan
@@ -34,9 +34,7 @@ def delete(
     A notebook's checkpoints stay when it goes; a run takes its volumes and checkpoints with it.
     On a terminal it asks first.
     """
-    word, slash, name = kind.partition("/")
-    chosen = noun(word)
-    given = [name, *(names or [])] if slash else list(names or [])
+    chosen, given = kind_and_names(kind, names or [])
     if chosen.delete is None:
         raise NotSupported(
             f"{chosen.plural} cannot be deleted by themselves; delete the notebook or run they belong to"
@@ -88,7 +86,7 @@ def pin(
 ) -> None:
     """Keep a checkpoint from being deleted, by hand or by rule."""
     with session(context) as opened:
-        typer.echo(f"checkpoint/{opened.pin(checkpoint).id} pinned")
+        typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint')).id} pinned")
 
 
 def unpin(
@@ -97,7 +95,7 @@ def unpin(
 ) -> None:
     """Let a pinned checkpoint be deleted again."""
     with session(context) as opened:
-        typer.echo(f"checkpoint/{opened.pin(checkpoint, pinned=False).id} unpinned")
+        typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint'), pinned=False).id} unpinned")
 
 
 def parsed_age(text: str) -> dt.timedelta:
