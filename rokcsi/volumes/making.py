@@ -21,11 +21,14 @@ from rokcsi.model.pool import Pool
 from rokcsi.model.provisioner import Verification, VolumeRequest
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import NewVolume, Volume, VolumeSource
+from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.mutable import checked_mutable, labels_of_new, made_with
 from rokcsi.volumes.naming import checked_name, is_transient, transient_name
 from rokcsi.volumes.sizing import ANY_FILESYSTEM, checked_filesystem, copied_size, fresh_filesystem, fresh_size
 from rokcsi.volumes.verification import Verifier
+
+declare("volume.copy.cut", "volume.copy.cloned", "volume.copy.forgotten")
 
 
 class VolumeMaker:
@@ -108,10 +111,13 @@ class VolumeMaker:
         self._forget(new.id)  # an earlier attempt's would hold older bytes
         [snapshot] = self._pool.take_snapshots([new])
         try:
+            failpoint("volume.copy.cut")
             yield snapshot
+            failpoint("volume.copy.cloned")
         finally:
             with beyond_the_call():
                 self._forget(snapshot.id)
+        failpoint("volume.copy.forgotten")
 
     def _forget(self, id: SnapshotId) -> None:
         with suppress(SnapshotNotFound):
