@@ -20,6 +20,7 @@ from rokcsi import __version__
 from rokcsi.config.settings import EFFECTIVE, ServeSettings
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.server import Server
+from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.model.errors import NotSupported, RokcsiError
 from rokcsi.model.pool import Pool
 from rokcsi.mounting.linux import LinuxMounter
@@ -81,6 +82,7 @@ def main() -> int:
 def _serve(settings: ServeSettings, parts: ExitStack) -> None:
     signals = Signals()
     _check_needs(settings.pool)
+    UnixSocket.of(settings.endpoint).check()  # before a pool is made that nobody could be served from
     readiness, metrics = Readiness(), Metrics(__version__)
     where = _metrics_pages(settings, metrics, readiness, parts)
     table = MountTable()
