@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 SKIPPED: list[str] = []
@@ -21,3 +26,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for told in SKIPPED:
         terminalreporter.write_line(f"skipped, which counts as a failure here: {told}", red=True)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path: sockets allow 107 bytes, pytest's own folders are longer."""
+    made = Path(tempfile.mkdtemp(prefix="rokcsi-"))
+    yield made
+    shutil.rmtree(made)

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import grpc
 
-from rokcsi.csi import offered
-from rokcsi.csi.attaching import NeverAttached
+from rokcsi.csi.alike import AnyController
 from rokcsi.csi.capabilities import CapabilityNotSupported, check_fits
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.paging import page
@@ -26,7 +25,7 @@ from rokcsi.csi.validation import validated
 from rokcsi.model.provisioner import Provisioner
 
 
-class ControllerService(NeverAttached):
+class ControllerService(AnyController):
     """Translates, asks the provisioner, translates back."""
 
     def __init__(self, provisioner: Provisioner, driver: DriverIdentity) -> None:
@@ -79,13 +78,6 @@ class ControllerService(NeverAttached):
         capacity = self._provisioner.capacity(wanted)
         context.set_trailing_metadata(capacity_facts(capacity))
         return capacity_message(capacity)
-
-    def ControllerGetCapabilities(
-        self, request: csi.ControllerGetCapabilitiesRequest, context: grpc.ServicerContext
-    ) -> csi.ControllerGetCapabilitiesResponse:
-        """Give what this service can do."""
-        del request, context
-        return offered.controller_capabilities()
 
     def CreateSnapshot(
         self, request: csi.CreateSnapshotRequest, context: grpc.ServicerContext

@@ -7,9 +7,8 @@ from collections.abc import Collection, Sequence
 
 import grpc
 
-from rokcsi.csi import offered
+from rokcsi.csi.alike import AnyGroupController
 from rokcsi.csi.proto import csi_pb2 as csi
-from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.csi.requests import group_request, handles
 from rokcsi.csi.responses import freeze_facts, group_message
 from rokcsi.csi.texts import required
@@ -18,18 +17,11 @@ from rokcsi.model.provisioner import Provisioner
 from rokcsi.model.snapshot import Snapshot
 
 
-class GroupControllerService(csi_pb2_grpc.GroupControllerServicer):
+class GroupControllerService(AnyGroupController):
     """Translates, asks the provisioner, translates back."""
 
     def __init__(self, provisioner: Provisioner) -> None:
         self._provisioner = provisioner
-
-    def GroupControllerGetCapabilities(
-        self, request: csi.GroupControllerGetCapabilitiesRequest, context: grpc.ServicerContext
-    ) -> csi.GroupControllerGetCapabilitiesResponse:
-        """Give what this service can do."""
-        del request, context
-        return offered.group_controller_capabilities()
 
     def CreateVolumeGroupSnapshot(
         self, request: csi.CreateVolumeGroupSnapshotRequest, context: grpc.ServicerContext

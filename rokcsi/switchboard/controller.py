@@ -9,8 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from rokcsi.csi import offered
-from rokcsi.csi.attaching import NeverAttached
+from rokcsi.csi.alike import AnyController
 from rokcsi.csi.capabilities import CapabilityNotSupported, check_all_forms
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.requests import capacity_request, expansion_range, snapshot_filter, snapshot_request, volume_request
@@ -25,7 +24,7 @@ from rokcsi.switchboard.relay import Relay
 from rokcsi.switchboard.room import room_at
 
 
-class SwitchboardController(NeverAttached):
+class SwitchboardController(AnyController):
     """Checks a request's form, finds the node, passes the request on."""
 
     def __init__(self, directory: Directory, relay: Relay) -> None:
@@ -69,13 +68,6 @@ class SwitchboardController(NeverAttached):
         except CapabilityNotSupported:
             return csi.GetCapacityResponse(available_capacity=0)
         return room_at(request, context, self._directory, self._relay)
-
-    def ControllerGetCapabilities(
-        self, request: csi.ControllerGetCapabilitiesRequest, context: grpc.ServicerContext
-    ) -> csi.ControllerGetCapabilitiesResponse:
-        """Give what this service can do, which is what every node can."""
-        del request, context
-        return offered.controller_capabilities()
 
     def CreateSnapshot(
         self, request: csi.CreateSnapshotRequest, context: grpc.ServicerContext

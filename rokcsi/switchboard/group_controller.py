@@ -9,9 +9,8 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from rokcsi.csi import offered
+from rokcsi.csi.alike import AnyGroupController
 from rokcsi.csi.proto import csi_pb2 as csi
-from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.csi.requests import group_request, handles
 from rokcsi.csi.texts import required
 from rokcsi.model.errors import NotFound, NotSupported
@@ -20,19 +19,12 @@ from rokcsi.switchboard.directory import Directory, Route
 from rokcsi.switchboard.relay import Relay
 
 
-class SwitchboardGroups(csi_pb2_grpc.GroupControllerServicer):
+class SwitchboardGroups(AnyGroupController):
     """Checks a request's form, finds the node, passes the request on."""
 
     def __init__(self, directory: Directory, relay: Relay) -> None:
         self._directory = directory
         self._relay = relay
-
-    def GroupControllerGetCapabilities(
-        self, request: csi.GroupControllerGetCapabilitiesRequest, context: grpc.ServicerContext
-    ) -> csi.GroupControllerGetCapabilitiesResponse:
-        """Give what this service can do, which is what every node can."""
-        del request, context
-        return offered.group_controller_capabilities()
 
     def CreateVolumeGroupSnapshot(
         self, request: csi.CreateVolumeGroupSnapshotRequest, context: grpc.ServicerContext

@@ -22,7 +22,7 @@ from rokcsi.csi.announcement import Announcement, read_announcement
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.proto import csi_pb2_grpc
 from rokcsi.model.deadline import current_deadline
-from rokcsi.model.errors import NodeBusy, Unavailable
+from rokcsi.model.errors import NodeBusy, PoolElsewhere, Unavailable
 from rokcsi.model.roster import NodeAddress
 
 ASK_SECONDS = 3.0
@@ -90,10 +90,14 @@ class Line:
     def ask(self) -> None:
         """Ask who is there, and wait for nothing; not more than once a second."""
         with self._lock:
-            if self._asking or self._retired or time.monotonic() < self._ask_again_at:
+            if self._asking or time.monotonic() < self._ask_again_at:
                 return
             self._asking = True
-        call = self.begin("GetPluginInfo", csi.GetPluginInfoRequest(), (), ASK_SECONDS)
+        try:
+            call = self.begin("GetPluginInfo", csi.GetPluginInfoRequest(), (), ASK_SECONDS)
+        except PoolElsewhere:  # retired: nobody is waiting for the answer
+            self._asking = False
+            return
         call.add_done_callback(self._listen)
 
     def doubt(self, why: str) -> None:
@@ -109,28 +113,32 @@ class Line:
         patience = _PATIENCE_SECONDS if remaining is None else min(_PATIENCE_SECONDS, remaining)
         if not self._places.acquire(timeout=patience):
             raise NodeBusy(f"too many calls wait for node {self.name}; try again")
-        with self._lock:
-            self._at_work += 1
         try:
             yield
         finally:
             self._places.release()
-            self._leave()
 
     def begin(self, method: str, request: Message, metadata: Metadata, seconds: float | None) -> Any:
-        """Send a call; give gRPC's call, which is a future."""
+        """Send a call; give gRPC's call, which is a future. Raises PoolElsewhere where the line was retired meanwhile."""
+        with self._lock:
+            if self._retired:
+                raise PoolElsewhere(f"node {self.name} has just left its address; try again")
+            self._at_work += 1
         stub = next(stub for stub in self._stubs if hasattr(stub, method))
-        return getattr(stub, method).future(request, timeout=seconds, metadata=metadata)
+        call = getattr(stub, method).future(request, timeout=seconds, metadata=metadata)
+        call.add_done_callback(self._leave)
+        return call
 
     def retire(self) -> None:
-        """Close the channel once the calls under way have ended; nobody is to begin one any more."""
+        """Close the channel once the calls under way have ended; none can be begun any more."""
         with self._lock:
             self._retired = True
             idle = self._at_work == 0
         if idle:
             self._channel.close()
 
-    def _leave(self) -> None:
+    def _leave(self, call: Any) -> None:
+        del call
         with self._lock:
             self._at_work -= 1
             last = self._retired and self._at_work == 0

@@ -123,11 +123,10 @@ def test_while_the_api_fails_the_known_nodes_stay_and_it_is_asked_ever_more_seld
     began = time.monotonic()
     eventually(lambda: api.asked["list"] == 4)
     assert known(roster) == {A}
-    assert time.monotonic() - began < 1
     api.put("two", ENDPOINT_B)
     eventually(lambda: known(roster) == {A, B})
     assert api.asked["list"] == 5
-    assert time.monotonic() - began > 0.25 + 0.5 + 1.0  # three pauses, each at least half as long as it may be
+    assert time.monotonic() - began > 0.25 + 0.5 + 1.0  # three pauses, each at least half of 0.5, 1 and 2 seconds
 
 
 def test_an_api_that_fails_at_first_is_tried_until_it_answers(roster: KubernetesRoster, api: ApiState) -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +12,6 @@ from tests.fakes.switchboards import FakeCluster, fake_cluster
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: sockets allow 107 bytes, pytest's own folders are longer."""
-    made = Path(tempfile.mkdtemp(prefix="rokcsi-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture

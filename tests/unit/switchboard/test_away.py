@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.model.errors import PoolElsewhere
 from tests.fakes.csi_caller import Refused, create_request, from_snapshot
 from tests.fakes.switchboards import KEY, FakeCluster, FakeNode
 
@@ -232,6 +233,39 @@ def test_calls_under_way_end_although_their_address_has_left_the_roster(cluster:
     caller.join(timeout=20)
     assert [each.volume_id for each in found] == [volume]
     assert not answers(cluster, volume)
+
+
+def test_a_line_that_was_retired_is_away_for_whoever_had_chosen_it_before(cluster: FakeCluster) -> None:
+    [route, _] = cluster.directory.answering()
+    route.line.retire()
+    with pytest.raises(PoolElsewhere, match="has just left"):
+        route.line.begin("GetPluginInfo", csi.GetPluginInfoRequest(), (), 1.0)
+    route.line.ask()
+    assert not route.line.is_being_asked
+
+
+def test_a_list_under_way_ends_although_an_address_has_left_the_roster(cluster: FakeCluster) -> None:
+    volumes = {made_on(cluster, node) for node in cluster.nodes}
+    entered, may_go_on = threading.Event(), threading.Event()
+
+    def stay(context: grpc.ServicerContext) -> None:
+        entered.set()
+        may_go_on.wait(4)
+
+    cluster.nodes[0].before = stay
+    found: list[set[str]] = []
+
+    def list_all() -> None:
+        answer = cluster.call("ListVolumes", csi.ListVolumesRequest())
+        found.append({entry.volume.volume_id for entry in answer.entries})
+
+    caller = threading.Thread(target=list_all)
+    caller.start()
+    assert entered.wait(20)
+    cluster.roster.set(cluster.nodes[1].address)
+    may_go_on.set()
+    caller.join(timeout=20)
+    assert found == [volumes]
 
 
 def test_a_node_that_hangs_keeps_nobody_else_waiting(cluster: FakeCluster) -> None:
