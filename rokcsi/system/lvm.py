@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from rokcsi.model.sizes import Bytes
 from rokcsi.system.command import Runner
-from rokcsi.system.lvm_refusals import LvmRefused, reason_of
+from rokcsi.system.lvm_refusals import LvmRefused, Reason, reason_of
 from rokcsi.system.lvm_reports import REPORTED, GroupReport, group_report
 from rokcsi.system.lvm_settings import settings, udev_runs
 
@@ -59,6 +59,15 @@ class Lvm:
         """Take volumes away, active or not; one after the other, so that a failure may leave some."""
         self._asked("lvremove", "--yes", "--force", "--", *map(self._path, names))
 
+    def remove_if_there(self, names: Iterable[str]) -> None:
+        """Take volumes away as `remove` does; those that are gone are passed over."""
+        try:
+            self.remove(names)
+        except LvmRefused as refused:
+            # LVM has removed the others all the same.
+            if refused.reason is not Reason.MISSING:
+                raise
+
     def retag(self, names: Iterable[str], *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
         """Take tags off volumes and give them others; each volume's change is one step."""
         changes = [*(f"--deltag={tag}" for tag in remove), *(f"--addtag={tag}" for tag in add)]
@@ -86,7 +95,9 @@ class Lvm:
         argv = ("lvm", verb, "--config", config, *words)
         ended = self._runner.run(argv, timeout_seconds=_SECONDS, accepted_statuses=_ANY_STATUS)
         if ended.status != 0:
-            raise LvmRefused(reason_of(ended.stderr), f"lvm {verb} ended with status {ended.status}: {_brief(ended.stderr)}")
+            raise LvmRefused(
+                reason_of(ended.stderr), f"lvm {verb} ended with status {ended.status}: {_brief(ended.stderr)}"
+            )
         return ended.stdout
 
 

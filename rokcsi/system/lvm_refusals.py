@@ -37,11 +37,12 @@ class Reason(StrEnum):
 
 
 class LvmRefused(ToolFailed):
-    """LVM ended a command with a failure; `reason` is its sentence in our words."""
+    """LVM ended a command with a failure: `told` is what it said, `reason` that in our words."""
 
-    def __init__(self, reason: Reason, text: str) -> None:
-        super().__init__(f"{text} ({reason})")
+    def __init__(self, reason: Reason, told: str) -> None:
+        super().__init__(f"LVM refused {reason}: {told}" if reason is Reason.UNKNOWN else f"{reason} ({told})")
         self.reason = reason
+        self.told = told
 
 
 # The first sentence found decides: what explains the others comes first.

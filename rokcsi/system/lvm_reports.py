@@ -12,11 +12,12 @@ from typing import Any
 
 from rokcsi.model.errors import ToolFailed
 from rokcsi.model.sizes import Bytes
+from rokcsi.system.lvm_refusals import LvmRefused, Reason
 
 GROUP_FIELDS = ("vg_name", "vg_uuid", "vg_extent_size", "vg_free", "vg_mda_size", "vg_mda_free", "vg_missing_pv_count")
 VOLUME_FIELDS = (
     *("lv_name", "lv_uuid", "lv_size", "lv_tags", "segtype", "pool_lv", "origin", "thin_id"),
-    *("lv_active", "lv_permissions", "lv_health_status"),
+    *("lv_active", "lv_permissions", "lv_health_status", "transaction_id"),
 )
 POOL_FIELDS = ("chunk_size", "lv_metadata_size", "zero", "discards", "lv_when_full", "seg_monitor")
 REPORTED = ",".join((*GROUP_FIELDS, *VOLUME_FIELDS, *POOL_FIELDS))
@@ -24,7 +25,11 @@ REPORTED = ",".join((*GROUP_FIELDS, *VOLUME_FIELDS, *POOL_FIELDS))
 
 @dataclass(frozen=True, slots=True)
 class LogicalVolume:
-    """A logical volume; `pool`, `origin` and `thin_id` are a thin volume's, `origin` only while that is there."""
+    """A logical volume; `pool`, `origin` and `thin_id` are a thin volume's, `origin` only while that is there.
+
+    `transaction` is, of a thin pool, the number that LVM expects in the kernel's metadata; of a
+    thin volume, the one that was there before it was made.
+    """
 
     name: str
     uuid: str
@@ -34,6 +39,7 @@ class LogicalVolume:
     pool: str | None
     origin: str | None
     thin_id: int | None
+    transaction: int | None
     active: bool
     readonly: bool
     health: str
@@ -86,11 +92,15 @@ def group_report(text: str) -> GroupReport:
     """Read what `lvs` printed of one volume group; raise ToolFailed for anything that is no such report."""
     try:
         rows = json.loads(text)["report"][0]["lv"]
+        if not rows:
+            raise LvmRefused(Reason.NO_POOL, "the volume group holds no logical volumes")
         volumes = {row["lv_name"]: _volume(row) for row in rows}
         pools = {row["lv_name"]: _settings(row) for row in rows if row["segtype"] == "thin-pool"}
         return GroupReport(_group(rows), tuple(volumes.values()), pools)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ToolFailed(f"lvs printed something that is no report of a volume group ({error!r}): {text:.200}") from error
+        raise ToolFailed(
+            f"lvs printed something that is no report of a volume group ({error!r}): {text:.200}"
+        ) from error
 
 
 def _group(rows: Sequence[Mapping[str, str]]) -> VolumeGroup:
@@ -116,7 +126,8 @@ def _volume(row: Mapping[str, str]) -> LogicalVolume:
         kind=row["segtype"],
         pool=row["pool_lv"] or None,
         origin=row["origin"] or None,
-        thin_id=int(row["thin_id"]) if row["thin_id"] else None,
+        thin_id=_number(row["thin_id"]),
+        transaction=_number(row["transaction_id"]),
         active=row["lv_active"].startswith("active"),
         readonly=row["lv_permissions"].startswith("read-only"),
         health=row["lv_health_status"],
@@ -132,6 +143,10 @@ def _settings(row: Mapping[str, str]) -> ThinPoolSettings:
         error_when_full=row["lv_when_full"] == "error",
         monitored=row["seg_monitor"] == "monitored",
     )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
 
 
 def _bytes(text: Any) -> Bytes:

@@ -182,7 +182,6 @@ def test_a_window_that_somebody_else_ended_is_broken_unless_the_deed_was_to_end_
 
     with pytest.raises(Busy, match="thrown away"):
         suspender.cut(names(mounted), resume)
-    suspender.cut(names(mounted), resume, deed_resumes=True)
 
 
 def test_the_writers_of_a_driver_killed_in_its_window_go_on_within_three_seconds(
