@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rokcsi.model.sizes import Bytes
 from rokcsi.system.command import Runner
 from rokcsi.system.lvm_refusals import LvmRefused, Reason, reason_of
-from rokcsi.system.lvm_reports import REPORTED, GroupReport, group_report
+from rokcsi.system.lvm_reports import GROUP_FIELDS, REPORTED, GroupReport, VolumeGroup, group_report, only_group
 from rokcsi.system.lvm_settings import settings, udev_runs
 
 _SECONDS = 300.0
@@ -38,9 +38,12 @@ class Lvm:
         self._group = group
 
     def report(self) -> GroupReport:
-        """Give all logical volumes of the group, and the group itself."""
-        how = ("--reportformat", "json", "--units", "b", "--nosuffix", "--options", REPORTED)
-        return group_report(self._asked("lvs", *how, "--", self._group))
+        """Give all logical volumes of the group, and the group itself; NO_POOL when it has none."""
+        return group_report(self._asked("lvs", *_REPORT, REPORTED, "--", self._group))
+
+    def group(self) -> VolumeGroup:
+        """Give the volume group, also an empty one."""
+        return only_group(self._asked("vgs", *_REPORT, ",".join(GROUP_FIELDS), "--", self._group))
 
     def create(self, new: NewThinVolume, size: Bytes, pool: str) -> None:
         """Make an empty thin volume in a pool."""
@@ -81,6 +84,10 @@ class Lvm:
         """Activate a thin pool as the admin's lvm.conf has it: watched by dmeventd, or not."""
         self._ran("lvchange", settings(udev=udev_runs(), monitoring=None), ("--activate", "y", "--", self._path(name)))
 
+    def refresh(self, name: str) -> None:
+        """Make an active volume's device what LVM has written down of it: as large, above all."""
+        self._asked("lvchange", "--refresh", "--", self._path(name))
+
     def deactivate(self, name: str) -> None:
         """Take a volume's block device away."""
         self._asked("lvchange", "--activate", "n", "--", self._path(name))
@@ -99,6 +106,9 @@ class Lvm:
                 reason_of(ended.stderr), f"lvm {verb} ended with status {ended.status}: {_brief(ended.stderr)}"
             )
         return ended.stdout
+
+
+_REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix", "--options")
 
 
 def mapped_name(group: str, volume: str, layer: str = "") -> str:

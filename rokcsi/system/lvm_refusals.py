@@ -21,6 +21,7 @@ class Reason(StrEnum):
     IN_USE = "the logical volume is in use"
     POOL_FULL = "the thin pool is too full for anything new"
     POOL_READ_ONLY = "the thin pool's metadata is full or damaged, and read-only"
+    BEHIND = "the kernel's thin pool is not where LVM believes it to be"
     GROUP_FULL = "the volume group's own metadata area is full"
     NO_SPACE = "the volume group has no free extents for that"
     NO_GROUP = "there is no such volume group"
@@ -55,6 +56,8 @@ _SENTENCES = (
     (r"metadata on \S+ \(\d+ bytes\) (exceeds maximum metadata size|too large for circular buffer)", Reason.GROUP_FULL),
     (r"Cannot send messages to thin pool .* with read only metadata", Reason.POOL_READ_ONLY),
     (r"Thin pool \S+ has read-only metadata", Reason.POOL_READ_ONLY),
+    (r"Thin pool \S+ has unexpected transaction id \d+, expecting \d+", Reason.BEHIND),
+    (r"Thin pool \S+ \([\d:]+\) (transaction_id is \d+, while expected|already contain thin device)", Reason.BEHIND),
     (r"free space in thin pool \S+ reached threshold", Reason.POOL_FULL),
     (r"[Ii]nsufficient (suitable |allocatable )?(free space|space|extents)", Reason.NO_SPACE),
     (r'Logical [Vv]olume "?\S+?"? already exists in volume group', Reason.EXISTS),

@@ -6,7 +6,8 @@ Called by `lvm`. Sizes are asked for in bytes and without a unit.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,21 +91,32 @@ class GroupReport:
 
 def group_report(text: str) -> GroupReport:
     """Read what `lvs` printed of one volume group; raise ToolFailed for anything that is no such report."""
-    try:
+    with _reading(text):
         rows = json.loads(text)["report"][0]["lv"]
         if not rows:
             raise LvmRefused(Reason.NO_POOL, "the volume group holds no logical volumes")
         volumes = {row["lv_name"]: _volume(row) for row in rows}
         pools = {row["lv_name"]: _settings(row) for row in rows if row["segtype"] == "thin-pool"}
-        return GroupReport(_group(rows), tuple(volumes.values()), pools)
+        return GroupReport(_group(rows[0]), tuple(volumes.values()), pools)
+
+
+def only_group(text: str) -> VolumeGroup:
+    """Read what `vgs` printed of one volume group; raise ToolFailed for anything that is no such report."""
+    with _reading(text):
+        return _group(json.loads(text)["report"][0]["vg"][0])
+
+
+@contextmanager
+def _reading(text: str) -> Iterator[None]:
+    try:
+        yield
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ToolFailed(
-            f"lvs printed something that is no report of a volume group ({error!r}): {text:.200}"
+            f"LVM printed something that is no report of a volume group ({error!r}): {text:.200}"
         ) from error
 
 
-def _group(rows: Sequence[Mapping[str, str]]) -> VolumeGroup:
-    row = rows[0]
+def _group(row: Mapping[str, str]) -> VolumeGroup:
     return VolumeGroup(
         name=row["vg_name"],
         uuid=row["vg_uuid"],

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from rokcsi.model.errors import Damaged, StillInUse
 from rokcsi.model.ids import VolumeId
+from rokcsi.model.sizes import Bytes
 from rokcsi.pools.lvm.access import PoolAccess
 from rokcsi.pools.lvm.footprints import Footprints
 from rokcsi.pools.lvm.names import name_of
 from rokcsi.system.device_mapper import MappedDevice
 from rokcsi.system.failpoints import declare, failpoint
+from rokcsi.system.lvm import Lvm
+from rokcsi.system.thin_pool import SECTOR
 
 declare("lvm.attach.activated", "lvm.detach.deactivated")
 
@@ -55,6 +58,13 @@ class Attachments:
         with self._access.commanding("detach a volume") as lvm:
             lvm.deactivate(name_of(id))
         failpoint("lvm.detach.deactivated")
+
+    def refresh(self, lvm: Lvm, id: VolumeId, size: Bytes) -> None:
+        """Make a volume's device as large as its logical volume, if it has one that is smaller; the caller has LVM's turn."""
+        if self._access.device(id) is not None:
+            [target] = self._access.mapper.table(self._access.mapped(id))
+            if target.length * SECTOR < size:
+                lvm.refresh(name_of(id))
 
     def refuse_held(self, id: VolumeId) -> None:
         """Raise StillInUse when somebody has the volume's device open, or mounted in any mount namespace."""

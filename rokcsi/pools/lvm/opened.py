@@ -9,6 +9,7 @@ Called once by the pool.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from rokcsi.pools.lvm.mending import Mending
 from rokcsi.pools.lvm.reading import PoolReader
 from rokcsi.pools.lvm.room import Room
 from rokcsi.pools.lvm.volumes import ThinVolumes
-from rokcsi.system.command import HostRunner
+from rokcsi.system.command import Runner
 from rokcsi.system.device_mapper import DeviceMapper
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import MountPoints
@@ -60,7 +61,11 @@ class OpenedPool:
         self.ending.close()
 
 
-def opened_pool(group: str, pool: str, *, points: MountPoints, locks: KeyedLocks) -> OpenedPool:
+Runners = Callable[[int], Runner]
+"""Makes a runner whose programs all have an open file as their standard input."""
+
+
+def opened_pool(group: str, pool: str, *, points: MountPoints, locks: KeyedLocks, runners: Runners) -> OpenedPool:
     """Open a thin pool; raise PoolTaken, InvalidRequest, Unavailable, NotSupported, Damaged."""
     with ExitStack() as ending:
         claim = Claim(mapped_name(group, pool))
@@ -69,59 +74,69 @@ def opened_pool(group: str, pool: str, *, points: MountPoints, locks: KeyedLocks
         ending.callback(mapper.close)
         suspender = Suspender(mapper, points)
         ending.callback(suspender.close)
-        access = PoolAccess(group, pool, mapper, Lvm(HostRunner(claim.held), group), locks)
-        return _put_together(access, suspender, ending.pop_all())
+        access = PoolAccess(group, pool, mapper, Lvm(runners(claim.held), group), locks)
+        opened = _Opening(access, suspender).opened(ending)
+        ending.pop_all()
+    return opened
 
 
-def _put_together(access: PoolAccess, suspender: Suspender, ending: ExitStack) -> OpenedPool:
-    with ExitStack() as undo:
-        undo.callback(ending.close)
-        _resume(access)
-        inventory, mending = Inventory(), Mending(access)
-        reader = PoolReader(access.pool, inventory)
-        identity, report = _read(access, mending, reader)
-        footprints = Footprints(access)
-        attachments = Attachments(access, footprints)
-        attempts = Attempts(access, reader, mending)
+class _Opening:
+    """The parts that are needed while a pool is opened."""
+
+    def __init__(self, access: PoolAccess, suspender: Suspender) -> None:
+        self._access = access
+        self._suspender = suspender
+        self._inventory = Inventory()
+        self._mending = Mending(access)
+        self._reader = PoolReader(access.pool, self._inventory)
+        self._footprints = Footprints(access)
+        self._attachments = Attachments(access, self._footprints)
+
+    def opened(self, ending: ExitStack) -> OpenedPool:
+        """Read the pool and put it together; `ending` is what closing it will do."""
+        access, inventory = self._access, self._inventory
+        self._resume()
+        identity, report = self._read()
+        attempts = Attempts(access, self._reader, self._mending)
         unit = report.group.extent_size
-        undo.pop_all()
-    return OpenedPool(
-        identity,
-        access,
-        inventory,
-        Room(access, inventory, report.group),
-        attachments,
-        footprints,
-        ThinVolumes(access, inventory, attachments, footprints, attempts, unit),
-        Cutting(access, inventory, footprints, attempts, suspender),
-        Leftovers(access, inventory, attachments),
-        ending,
-    )
+        return OpenedPool(
+            identity,
+            access,
+            inventory,
+            Room(access, inventory, report.group),
+            self._attachments,
+            self._footprints,
+            ThinVolumes(access, inventory, self._attachments, self._footprints, attempts, unit),
+            Cutting(access, inventory, self._footprints, attempts, self._suspender),
+            Leftovers(access, inventory, self._attachments),
+            ending.pop_all(),
+        )
 
+    def _resume(self) -> None:
+        """Let go on whoever a driver before us has stopped: before anything else, somebody may be waiting for it."""
+        mapper, prefix = self._access.mapper, mapped_name(self._access.group, "v-")
+        for name in resume_left_suspended(mapper, [device.name for device in mapper.devices(prefix)]):
+            _log.warning("%s was left suspended, and is resumed now", name)
 
-def _resume(access: PoolAccess) -> None:
-    """Let go on whoever a driver before us has stopped: before anything else, somebody may be waiting for it."""
-    prefix = mapped_name(access.group, "v-")
-    for name in resume_left_suspended(access.mapper, [device.name for device in access.mapper.devices(prefix)]):
-        _log.warning("%s was left suspended, and is resumed now", name)
-
-
-def _read(access: PoolAccess, mending: Mending, reader: PoolReader) -> tuple[PoolId, GroupReport]:
-    with access.commanding(f"open {access.group}/{access.pool}") as lvm:
-        report = lvm.report()
-        found = _thin_pool(access, report)
-        identity = identity_of(found)
-        if not found.active:
-            lvm.activate_pool(access.pool)
-            failpoint("lvm.open.activated")
-        report = mending.mend(lvm, report)
-        if identity is None:
-            identity = give_identity(lvm, access.pool)
-            failpoint("lvm.open.identified")
-        unanswered = reader.read(report)
-        if unanswered:
-            lvm.remove_if_there(unanswered)
-            failpoint("lvm.reconcile.discarded")
+    def _read(self) -> tuple[PoolId, GroupReport]:
+        access = self._access
+        with access.commanding(f"open {access.group}/{access.pool}") as lvm:
+            report = lvm.report()
+            found = _thin_pool(access, report)
+            identity = identity_of(found)
+            if not found.active:
+                lvm.activate_pool(access.pool)
+                failpoint("lvm.open.activated")
+            report = self._mending.mend(lvm, report)
+            if identity is None:
+                identity = give_identity(lvm, access.pool)
+                failpoint("lvm.open.identified")
+            unanswered = self._reader.read(report)
+            if unanswered:
+                lvm.remove_if_there(unanswered)
+                failpoint("lvm.reconcile.discarded")
+            for volume in self._inventory.index.volumes():
+                self._attachments.refresh(lvm, volume.id, volume.size)
         return identity, report
 
 

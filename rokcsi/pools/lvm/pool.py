@@ -12,7 +12,8 @@ from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
-from rokcsi.pools.lvm.opened import OpenedPool, opened_pool
+from rokcsi.pools.lvm.opened import OpenedPool, Runners, opened_pool
+from rokcsi.system.command import HostRunner
 from rokcsi.system.freezing import MountPoints
 from rokcsi.system.locks import KeyedLocks
 
@@ -26,12 +27,14 @@ class LvmPool:
         self._index = opened.inventory.index
 
     @classmethod
-    def open(cls, group: str, pool: str, *, points: MountPoints, locks: KeyedLocks) -> LvmPool:
+    def open(
+        cls, group: str, pool: str, *, points: MountPoints, locks: KeyedLocks, runners: Runners = HostRunner
+    ) -> LvmPool:
         """Open the pool in a thin pool, whose first opening makes it ours; what a crash left suspended is resumed first.
 
         Raises PoolTaken, InvalidRequest, Unavailable, NotSupported, Damaged.
         """
-        return cls(opened_pool(group, pool, points=points, locks=locks))
+        return cls(opened_pool(group, pool, points=points, locks=locks, runners=runners))
 
     @property
     def id(self) -> PoolId:

@@ -92,9 +92,10 @@ class ThinVolumes:
             try:
                 lvm.extend(name_of(id), size)
             except LvmRefused as refused:
-                # A command that we gave up on has done it after all.
                 if refused.reason is not Reason.SAME_SIZE:
                     raise
+                # A command that failed has written it down; the device may not know it yet.
+                self.attachments.refresh(lvm, id, size)
             failpoint("lvm.grow.extended")
         return self._keep(dataclasses.replace(volume, size=size), self.inventory.tags(id))
 
