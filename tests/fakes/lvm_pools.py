@@ -5,13 +5,15 @@ from __future__ import annotations
 import atexit
 import itertools
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
 from rokcsi.pools.lvm import LvmPool
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
+from tests.fakes.counting_runner import CountingRunner
 from tests.fakes.volume_groups import VolumeGroup, volume_group
 
 _MIB = 1 << 20
@@ -41,7 +43,8 @@ class LvmPools:
     def __init__(self, *, mebibytes: int = 1024) -> None:
         self.group = shared_group()
         self.name = shared_pool(mebibytes)
-        self._table = MountTable()
+        self.table = MountTable()
+        self.runner = CountingRunner()
 
     @property
     def specification(self) -> str:
@@ -50,7 +53,22 @@ class LvmPools:
 
     def open(self) -> LvmPool:
         """Open the pool."""
-        return LvmPool.open(self.group.name, self.name, points=self._table, locks=KeyedLocks())
+        return LvmPool.open(self.group.name, self.name, points=self.table, locks=KeyedLocks(), runners=self._counting)
+
+    def shown(self, *fields: str) -> dict[str, tuple[str, ...]]:
+        """Give what `lvs` shows of the thin pool's volumes, by their names."""
+        options = ("--noheadings", "--separator", ";", "--options", ",".join(("lv_name", *fields)))
+        lines = self.group.run("lvs", *options, "--select", f"pool_lv={self.name}", self.group.name).splitlines()
+        rows = [line.strip().split(";") for line in lines]
+        return {row[0]: tuple(row[1:]) for row in rows}
+
+    def path(self, name: str) -> str:
+        """Give a logical volume's path as LVM's commands take it."""
+        return f"{self.group.name}/{name}"
+
+    def _counting(self, held: int) -> CountingRunner:
+        self.runner = CountingRunner(held)
+        return self.runner
 
     def reopen(self, pool: LvmPool) -> LvmPool:
         """Open it again, as after the driver was killed: nothing of it ends in order but its locks."""
@@ -59,5 +77,15 @@ class LvmPools:
 
     def close(self) -> None:
         """Remove all that is in the thin pool."""
-        self._table.close()
+        self.table.close()
         self.group.run("lvremove", "--yes", "--force", "--select", f"pool_lv={self.name}", self.group.name)
+
+
+@contextmanager
+def lvm_pools(*, mebibytes: int = 1024) -> Iterator[LvmPools]:
+    """Give a place for pools for a block."""
+    pools = LvmPools(mebibytes=mebibytes)
+    try:
+        yield pools
+    finally:
+        pools.close()

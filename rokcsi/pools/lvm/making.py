@@ -17,9 +17,9 @@ from rokcsi.system.block_devices import device_size
 from rokcsi.system.command import Runner
 from rokcsi.system.lvm import Lvm
 from rokcsi.system.lvm_refusals import LvmRefused, Reason
-from rokcsi.system.lvm_reports import GroupReport, ThinPoolSettings, VolumeGroup
+from rokcsi.system.lvm_reports import ThinPoolSettings, VolumeGroup
 
-_MIB, _GIB, _TIB = 1 << 20, 1 << 30, 1 << 40
+_MIB, _GIB = 1 << 20, 1 << 30
 # Room for about fifty thousand volumes in the group's own metadata; LVM's default has room for a thousand.
 _GROUP_METADATA = 64 * _MIB
 _EXTENT = 4 * _MIB
@@ -43,29 +43,23 @@ class ThinPoolMaker:
     def plan(self, wish: PoolWish) -> Sequence[Step]:
         """Give the steps; raise StillInUse for a disk that holds anything, InvalidRequest, PoolFull."""
         there = self._group()
-        if there is not None and any(volume.name == self.pool for volume in self._report().volumes):
+        if there is None:
+            return self._steps_from_disks(wish)
+        if self._is_there():
             if wish.disks:
                 raise InvalidRequest(f"{self.group}/{self.pool} is there already; to give it disks: vgextend, lvextend")
             return ()
-        if there is None and not wish.disks:
-            raise InvalidRequest(
-                f"there is no volume group {self.group}; name the disks to make it from: --disk /dev/…"
-            )
-        if there is not None and wish.disks:
+        if wish.disks:
             raise InvalidRequest(f"the volume group {self.group} is there already; to give it disks: vgextend")
-        for disk in wish.disks:
-            refuse_used(disk, self.runner)
-        free = there.free if there is not None else _usable(wish)
-        return [*self._group_steps(wish), self._pool_step(free, wish.size)]
+        return [self._pool_step(there.free, wish.size)]
 
     def concerns(self) -> Sequence[Concern]:
         """Tell how the thin pool is set up; raise Unavailable when it is not there."""
         with refusals(f"look at {self.group}/{self.pool}"):
-            report = self._report()
-        settings = report.pools.get(self.pool)
-        if settings is None:
-            raise InvalidRequest(f"{self.group}/{self.pool} is no thin pool")
-        return [*_of_settings(self.group, self.pool, settings), *_of_group(report.group)]
+            report = Lvm(self.runner, self.group).report()
+            if self.pool not in report.pools:
+                raise LvmRefused(Reason.NO_POOL, f"{self.group} has no thin pool {self.pool}")
+        return [*_of_settings(f"{self.group}/{self.pool}", report.pools[self.pool]), *_of_group(report.group)]
 
     def _group(self) -> VolumeGroup | None:
         with refusals(f"look for the volume group {self.group}"):
@@ -76,30 +70,41 @@ class ThinPoolMaker:
                     return None
                 raise
 
-    def _report(self) -> GroupReport:
-        return Lvm(self.runner, self.group).report()
+    def _is_there(self) -> bool:
+        try:
+            report = Lvm(self.runner, self.group).report()
+        except LvmRefused as refused:
+            if refused.reason is Reason.NO_POOL:
+                return False
+            raise
+        if report.volume(self.pool) is not None and self.pool not in report.pools:
+            raise InvalidRequest(f"{self.group}/{self.pool} is no thin pool; choose another name")
+        return self.pool in report.pools
 
-    def _group_steps(self, wish: PoolWish) -> Sequence[Step]:
+    def _steps_from_disks(self, wish: PoolWish) -> Sequence[Step]:
         if not wish.disks:
-            return ()
+            raise InvalidRequest(
+                f"there is no volume group {self.group}; name the disks to make it from: --disk /dev/…"
+            )
+        for disk in wish.disks:
+            refuse_used(disk, self.runner)
         disks = [str(disk) for disk in wish.disks]
-        size = f"{_GROUP_METADATA}b"
         return [
             Step(
                 f"make {', '.join(disks)} LVM's, with room for the metadata of many volumes",
-                ("lvm", "pvcreate", "--metadatasize", size, "--", *disks),
+                ("lvm", "pvcreate", "--metadatasize", f"{_GROUP_METADATA}b", "--", *disks),
             ),
             Step(
                 f"make the volume group {self.group} of them",
                 ("lvm", "vgcreate", "--physicalextentsize", f"{_EXTENT}b", "--", self.group, *disks),
             ),
+            self._pool_step(_usable(wish), wish.size),
         ]
 
     def _pool_step(self, free: Bytes, wished: Bytes | None) -> Step:
         metadata = _metadata_size(wished or free)
-        size = (
-            Bytes((wished or Bytes(int(free * _SHARE_OF_FREE) - 2 * metadata)) // _EXTENT * _EXTENT) if free else free
-        )
+        size = Bytes(max(0, int(free * _SHARE_OF_FREE) - 2 * metadata) if wished is None else wished)
+        size = Bytes(size // _EXTENT * _EXTENT)
         if size < _SMALLEST_POOL or size + 2 * metadata > free:
             raise PoolFull(
                 f"{free} are free in {self.group}; a pool needs at least {Bytes(_SMALLEST_POOL)}, and its metadata "
@@ -140,8 +145,7 @@ def _chunk(data: Bytes) -> int:
     return chunk
 
 
-def _of_settings(group: str, pool: str, settings: ThinPoolSettings) -> Sequence[Concern]:
-    path = f"{group}/{pool}"
+def _of_settings(path: str, settings: ThinPoolSettings) -> Sequence[Concern]:
     return [
         Concern(
             "new blocks are zeroed",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rokcsi.pools.lvm.tags import escaped, fields_in, is_record_tag, record_tags, unescaped
@@ -20,6 +20,7 @@ VALUES = (
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("ntfmlsovgbz"), VALUES, min_size=1))
 def test_every_record_is_read_as_it_was_written(fields: dict[str, object]) -> None:
     tags = record_tags(fields)
@@ -28,6 +29,7 @@ def test_every_record_is_read_as_it_was_written(fields: dict[str, object]) -> No
     assert fields_in(reversed(["other", *tags])) == fields_in(tags)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_written(text: str) -> None:
     assert unescaped(escaped(text)) == text
