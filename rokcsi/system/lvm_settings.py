@@ -7,6 +7,7 @@ locks stay the admin's.
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 _UDEV_CONTROL = Path("/run/udev/control")
@@ -62,5 +63,13 @@ def settings(*, udev: bool, monitoring: bool | None = False) -> str:
 
 
 def udev_runs() -> bool:
-    """Tell whether udev runs, to which LVM then leaves nodes and links."""
-    return _UDEV_CONTROL.exists()
+    """Tell whether udev runs, to which LVM then leaves nodes and links, and for which it waits.
+
+    LVM itself takes the socket's being there for an answer, and then waits for ever for one that has ended.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+        try:
+            asking.connect(str(_UDEV_CONTROL))
+        except OSError:
+            return False
+    return True
