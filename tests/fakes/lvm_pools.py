@@ -62,6 +62,11 @@ class LvmPools:
         rows = [line.strip().split(";") for line in lines]
         return {row[0]: tuple(row[1:]) for row in rows}
 
+    def identity(self) -> str:
+        """Give the tag that says which pool this is."""
+        tags = self.group.run("lvs", "--noheadings", "--options", "lv_tags", self.path(self.name)).strip().split(",")
+        return next(tag for tag in tags if tag.startswith("rokcsi.pool:"))
+
     def path(self, name: str) -> str:
         """Give a logical volume's path as LVM's commands take it."""
         return f"{self.group.name}/{name}"

@@ -16,6 +16,7 @@ from rokcsi.model.sizes import Bytes
 from rokcsi.pools.lvm.access import PoolAccess
 from rokcsi.pools.lvm.footprints import Footprints
 from rokcsi.pools.lvm.names import name_of
+from rokcsi.system.block_devices import is_claimed
 from rokcsi.system.device_mapper import MappedDevice
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.lvm import Lvm
@@ -23,7 +24,8 @@ from rokcsi.system.thin_pool import SECTOR
 
 declare("lvm.attach.activated", "lvm.detach.deactivated")
 
-_PATIENCE_SECONDS = 0.2  # udev opens every device that changes for a moment
+# udev opens every device that changes, or was written to, for a moment, and claims none.
+_PATIENCE_SECONDS = 2.0
 _PAUSE_SECONDS = 0.01
 
 
@@ -70,11 +72,18 @@ class Attachments:
         """Raise StillInUse when somebody has the volume's device open, or mounted in any mount namespace."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while (device := self._access.device(id)) is not None and device.open_count:
-            if time.monotonic() > until:
+            if time.monotonic() > until or _is_claimed(device):
                 raise StillInUse(
                     f"{device.node} is held: unmount the volume {id}, or close what has its device open, and try again"
                 )
             time.sleep(_PAUSE_SECONDS)
+
+
+def _is_claimed(device: MappedDevice) -> bool:
+    try:
+        return is_claimed(device.node)
+    except OSError:  # gone since, or being changed: the next look tells
+        return False
 
 
 def _usable(device: MappedDevice | None, name: str) -> MappedDevice:
