@@ -45,6 +45,7 @@ class LvmPools:
         self.name = shared_pool(mebibytes)
         self.table = MountTable()
         self.runner = CountingRunner()
+        self._open: LvmPool | None = None
 
     @property
     def specification(self) -> str:
@@ -82,6 +83,8 @@ class LvmPools:
 
     def close(self) -> None:
         """Remove all that is in the thin pool."""
+        if self._open is not None:
+            self._open.close()
         self.table.close()
         self.group.run("lvremove", "--yes", "--force", "--select", f"pool_lv={self.name}", self.group.name)
 

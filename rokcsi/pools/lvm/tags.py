@@ -1,7 +1,7 @@
 """Fields written as LVM tags: a tag holds few characters, no spaces, and costs the volume group's metadata every byte.
 
-Called by `records`. A record is one tag in the usual case and goes on in further ones where
-it is long. Fields are parted by `:` and begin with their letter; what follows is text,
+Called by `records`. A record is one tag in the usual case, `rokcsi:…`, and where it is long
+several, `rokcsi.1/3:…` to `rokcsi.3/3:…`. Fields are parted by `:` and begin with their letter; what follows is text,
 or by its first character a number (`#`, base 36), an id (`=`, base 64), a list (`&`) or a map (`+`).
 
     rokcsi:npvc-3f0e7c1e-3c5b-4f7e-9d0a-52a3a5a0a1b2:t#gxk0z3m5qs:fxfs:m#1
@@ -19,8 +19,8 @@ from typing import Any
 
 from rokcsi.pools.record_fields import Unreadable, read
 
-_FIRST = "rokcsi:"
-_FURTHER = re.compile(r"rokcsi\.([0-9]+):(.*)")
+_WHOLE = "rokcsi:"
+_PART = re.compile(r"rokcsi\.([0-9]{1,3})/([0-9]{1,3}):(.*)")
 _ROOM = 1000  # a tag has at most 1024 characters (lvm(8), "Valid names")
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 _PIECES = re.compile(rf"({_PLAIN.pattern})|!([0-9a-f]{{2}})")
@@ -34,34 +34,33 @@ def record_tags(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """Write a record's fields, without the empty and the usual ones."""
     kept = {key: value for key, value in fields.items() if value and _USUAL.get(key) != value}
     text = ":".join(key + _written(value) for key, value in kept.items())
-    pieces = [text[start : start + _ROOM] for start in range(0, len(text), _ROOM)] or [""]
-    return (_FIRST + pieces[0], *(f"rokcsi.{number}:{piece}" for number, piece in enumerate(pieces[1:], 1)))
+    if len(text) <= _ROOM:
+        return (_WHOLE + text,)
+    pieces = [text[start : start + _ROOM] for start in range(0, len(text), _ROOM)]
+    return tuple(f"rokcsi.{number}/{len(pieces)}:{piece}" for number, piece in enumerate(pieces, 1))
 
 
 def is_record_tag(tag: str) -> bool:
-    """Tell whether a tag is a part of a record."""
-    return tag.startswith(_FIRST) or _FURTHER.fullmatch(tag) is not None
+    """Tell whether a tag is a record, or a part of one."""
+    return tag.startswith(_WHOLE) or _PART.fullmatch(tag) is not None
 
 
 def fields_in(tags: Iterable[str]) -> dict[str, Any] | None:
     """Read a record's fields among a thing's tags; None when there is no record; raise Unreadable."""
-    parts = _parts([tag for tag in tags if is_record_tag(tag)])
-    if not parts:
+    found = [tag for tag in tags if is_record_tag(tag)]
+    if not found:
         return None
-    if [*parts] != [*range(len(parts))]:
-        raise Unreadable(f"of the record's tags only the parts {[*parts]} are there")
-    return read(lambda: {**_USUAL, **dict(_field(text) for text in "".join(parts.values()).split(":"))})
+    text = _joined(found)
+    return read(lambda: {**_USUAL, **dict(_field(field) for field in text.split(":"))})
 
 
-def _parts(tags: Sequence[str]) -> dict[int, str]:
-    parts = {}
-    for tag in tags:
-        further = _FURTHER.fullmatch(tag)
-        number, text = (int(further[1]), further[2]) if further else (0, tag.removeprefix(_FIRST))
-        if number in parts:
-            raise Unreadable(f"two tags are the record's part {number}")
-        parts[number] = text
-    return dict(sorted(parts.items()))
+def _joined(tags: Sequence[str]) -> str:
+    parts = sorted((int(part[1]), int(part[2]), part[3]) for tag in tags if (part := _PART.fullmatch(tag)))
+    if len(tags) == 1 and not parts:
+        return tags[0].removeprefix(_WHOLE)
+    if len(parts) < len(tags) or [part[:2] for part in parts] != [(n, len(parts)) for n in range(1, len(parts) + 1)]:
+        raise Unreadable(f"the tags {', '.join(tag.partition(':')[0] + ':…' for tag in tags)} are not one record")
+    return "".join(text for _, _, text in parts)
 
 
 def _field(text: str) -> tuple[str, Any]:

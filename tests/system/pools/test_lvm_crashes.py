@@ -28,6 +28,8 @@ from tests.fakes.writer import Writer
 pytestmark = pytest.mark.lab
 
 MESSAGE = "DM_TARGET_MSG"
+# With LVM's hints the number of its system calls depends on who looked at the disks last.
+LVM = ("--config", 'devices/hints="none"')
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def snapshot_command(pools: LvmPools, snapshot: Snapshot, *, batch: Batch | None
     """Give the command that takes a snapshot, as the driver would."""
     tags = [f"--addtag={tag}" for tag in snapshot_tags(snapshot, batch)]
     origin = pools.path(name_of(snapshot.volume))
-    return ["lvm", "lvcreate", "-an", "-ky", "--name", name_of(snapshot.id), *tags, "--snapshot", origin]
+    return ["lvm", "lvcreate", *LVM, "-an", "-ky", "--name", name_of(snapshot.id), *tags, "--snapshot", origin]
 
 
 def wished(pool: LvmPool, name: str, volume: Volume) -> Snapshot:
@@ -109,7 +111,7 @@ def test_a_volume_whose_command_was_killed_was_never_made(
     pool.delete_volume(volume.id)
     tags = [f"--addtag={tag}" for tag in volume_tags(volume)]
     into = ["--type", "thin", "--virtualsize", f"{MIB}b", "--thinpool", pools.name, pools.group.name]
-    command = ["lvm", "lvcreate", "-an", "-ky", "--name", name_of(volume.id), *tags, *into]
+    command = ["lvm", "lvcreate", *LVM, "-an", "-ky", "--name", name_of(volume.id), *tags, *into]
     messages = commands.ioctls(command, of=MESSAGE)
     pools.group.run("lvremove", "--yes", pools.path(name_of(volume.id)))
     commands.killed_at(command, messages[message])
@@ -124,7 +126,7 @@ def test_a_volume_whose_command_was_killed_was_never_made(
 def test_a_deletion_that_was_killed_is_carried_out(pools: LvmPools, commands: KilledCommands, message: int) -> None:
     pool = pools.open()
     ids = [pool.create_volume(new_volume(name)).id for name in "abc"]
-    remove = ["lvm", "lvremove", "--yes"]
+    remove = ["lvm", "lvremove", *LVM, "--yes"]
     messages = commands.ioctls([*remove, pools.path(name_of(ids[0]))], of=MESSAGE)
     commands.killed_at([*remove, pools.path(name_of(ids[1]))], messages[message])
     pool.close()
@@ -169,7 +171,7 @@ def test_an_lvm_command_of_somebody_else_that_was_killed_is_left_to_them(
 ) -> None:
     pool = pools.open()
     pool.create_volume(new_volume("a"))
-    command = ["lvm", "lvcreate", "-an", "--snapshot", pools.path(name_of(VolumeId.of_name("a"))), "--name"]
+    command = ["lvm", "lvcreate", *LVM, "-an", "--snapshot", pools.path(name_of(VolumeId.of_name("a"))), "--name"]
     messages = commands.ioctls([*command, "theirs"], of=MESSAGE)
     commands.killed_at([*command, "theirs-too"], messages[0])
     pool.close()
@@ -199,7 +201,7 @@ def test_a_device_that_is_smaller_than_its_volume_after_a_killed_growth_is_made_
     pool = pools.open()
     for name in "ab":
         written(pool, name)
-    grow = ["lvm", "lvextend", "--size", f"{2 * MIB}b"]
+    grow = ["lvm", "lvextend", *LVM, "--size", f"{2 * MIB}b"]
     reloads = commands.ioctls([*grow, pools.path(name_of(VolumeId.of_name("a")))], of="DM_TABLE_LOAD")
     commands.killed_at([*grow, pools.path(name_of(VolumeId.of_name("b")))], reloads[0])
     pool.close()

@@ -70,7 +70,18 @@ def half_way(pools: LvmPools, folder: Path) -> None:
     pool.close()
     tags = [f"--addtag={tag}" for tag in volume_tags(wished)]
     into = ["--type", "thin", "--virtualsize", f"{MIB}b", "--thinpool", pools.name, pools.group.name]
-    command = ["lvm", "lvcreate", "-an", "-ky", "--name", name_of(wished.id), *tags, *into]
+    command = [
+        "lvm",
+        "lvcreate",
+        "--config",
+        'devices/hints="none"',
+        "-an",
+        "-ky",
+        "--name",
+        name_of(wished.id),
+        *tags,
+        *into,
+    ]
     messages = commands.ioctls(command, of="DM_TARGET_MSG")
     pools.group.run("lvremove", "--yes", pools.path(name_of(wished.id)))
     commands.killed_at(command, messages[1])

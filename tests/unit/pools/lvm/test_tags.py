@@ -42,7 +42,7 @@ def test_what_is_empty_or_usual_is_not_written() -> None:
 
 def test_a_long_record_goes_on_in_further_tags() -> None:
     tags = record_tags({"n": "a", "l": {f"label-{number}": "v" * 200 for number in range(40)}})
-    assert [tag.partition(":")[0] for tag in tags] == ["rokcsi", *(f"rokcsi.{n}" for n in range(1, 9))]
+    assert [tag.partition(":")[0] for tag in tags] == [f"rokcsi.{n}/9" for n in range(1, 10)]
 
 
 def test_the_usual_claim_takes_at_most_a_hundred_characters() -> None:
@@ -61,8 +61,11 @@ def test_tags_of_others_are_no_record() -> None:
     [
         ["rokcsi:"],
         ["rokcsi:na", "rokcsi:nb"],
-        ["rokcsi:na", "rokcsi.2:b"],
-        ["rokcsi.1:na"],
+        ["rokcsi:na", "rokcsi.2/2:b"],
+        ["rokcsi:na", "rokcsi.1/1:b"],
+        ["rokcsi.1/2:na"],
+        ["rokcsi.1/2:na", "rokcsi.3/3:b"],
+        ["rokcsi.1/2:na", "rokcsi.2/2:b", "rokcsi.2/2:c"],
         ["rokcsi:na::fxfs"],
         ["rokcsi:n!"],
         ["rokcsi:n!4"],
