@@ -1,7 +1,8 @@
-"""Two things one asks of a block device by its path: how large it is, and to refuse writing (BLKROSET)."""
+"""What one asks of a block device by its path: how large it is, who has it, and to refuse writing (BLKROSET)."""
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +30,20 @@ def refuse_writing(device: Path, *, refuse: bool) -> None:
         set_block_device_readonly(fd, readonly=refuse)
 
 
+def is_claimed(device: Path) -> bool:
+    """Tell whether a file system, or anything else, has a block device for itself (open(2), O_EXCL); raise OSError."""
+    try:
+        with _opened(device, os.O_EXCL):
+            return False
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return True
+        raise
+
+
 @contextmanager
-def _opened(device: Path) -> Iterator[int]:
-    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+def _opened(device: Path, flags: int = 0) -> Iterator[int]:
+    fd = os.open(device, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         yield fd
     finally:

@@ -1,7 +1,8 @@
 """Locks between processes: flock(2) on a small file that vanishes with the thing it guards.
 
 `locked_file` is called by the local cluster, which may be several programs at once;
-`lock_alone` by the loop-file pool, which only one driver may serve. The kernel lets go of
+`lock_alone` by pools, which only one driver may serve, and `lock_shared_after_others` by those
+whose commands may outlive them. The kernel lets go of
 the lock of a process that dies, so there is nothing to clean up.
 """
 
@@ -67,6 +68,21 @@ def lock_alone(fd: int) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def lock_shared_after_others(fd: int, timeout_seconds: float) -> bool:
+    """Wait until nobody has the lock of an open file, then share it; False when somebody still has it by then.
+
+    It is shared with every process that is given the same open file, until the last of them ends.
+    """
+    until, pause = time.monotonic() + timeout_seconds, _FIRST_PAUSE_SECONDS
+    while not _lock(fd, fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    fcntl.flock(fd, fcntl.LOCK_SH)
     return True
 
 

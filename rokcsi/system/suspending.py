@@ -18,7 +18,10 @@ from rokcsi.system.crew import Crew, Deed
 from rokcsi.system.device_mapper import DeviceMapper, DeviceMapperRefused, MappedDevice
 from rokcsi.system.freezing import MountPoints
 from rokcsi.system.linking import flush_filesystem
-from rokcsi.system.watchdog import NotLetGo, SuspendedDevice, Watchdog
+from rokcsi.system.suspension_clock import SuspensionClock
+from rokcsi.system.watchdog import LentDevice, NotLetGo, SuspendedDevice, Watchdog
+
+_LENT_SECONDS = 600.0
 
 
 class Suspender:
@@ -37,35 +40,52 @@ class Suspender:
         self._points = points
         self._watchdog = watchdog or Watchdog()
 
-    def cut(self, names: Sequence[str], deed: Deed, *, limit_seconds: float = 2.0, deed_resumes: bool = False) -> float:
+    def cut(self, names: Sequence[str], deed: Deed, *, limit_seconds: float = 2.0) -> float:
         """Do a deed while all these devices stand still; give for how many seconds writers were held up.
 
-        After `limit_seconds` the watchdog resumes them. `deed_resumes`: the deed ends the
-        suspension of a device itself once that is cut, as LVM's commands do. What the deed
-        raises is raised when all are resumed. Raises Busy when the window broke, when somebody
-        else has suspended a device, and when a device went away; DeviceMapperRefused.
+        After `limit_seconds` the watchdog resumes them. What the deed raises is raised when all
+        are resumed. Raises Busy when the window broke, when somebody else has suspended a
+        device, and when a device went away; DeviceMapperRefused.
         """
         if not names:
             deed()
             return 0.0
-        devices = [_running(self._mapper, name) for name in names]
-        _raise_first(self.crew.run([self._flushing(device) for device in devices]))
+        self._write_out(names)
         armed = time.monotonic()
         with self._watchdog.watching([SuspendedDevice(name) for name in names], limit_seconds):
             began = time.monotonic()
             self._suspend_all(names)
             try:
                 deed()
-                if time.monotonic() - armed >= limit_seconds or not (deed_resumes or self._all_suspended(names)):
+                if time.monotonic() - armed >= limit_seconds or not self._all_suspended(names):
                     raise Busy(_BROKEN)
             finally:
                 self._resume_all(names)
             return time.monotonic() - began
 
+    def lend(self, name: str, deed: Deed) -> float:
+        """Do a deed that suspends and resumes a device itself, as LVM's commands do; give for how many seconds it did.
+
+        Should we die, the watchdog leaves it the time to end; should it end without having
+        resumed the device, we do. Raises as `cut` does.
+        """
+        self._write_out([name])
+        with self._watchdog.watching([LentDevice(name)], _LENT_SECONDS):
+            try:
+                with SuspensionClock(self._mapper, name) as clock:
+                    deed()
+            finally:
+                self._resume_all([name])
+        return clock.seconds
+
     def close(self) -> None:
         """Let the watchdog and the threads end."""
         self._watchdog.close()
         self.crew.close()
+
+    def _write_out(self, names: Sequence[str]) -> None:
+        devices = [_running(self._mapper, name) for name in names]
+        _raise_first(self.crew.run([self._flushing(device) for device in devices]))
 
     def _suspend_all(self, names: Sequence[str]) -> None:
         outcomes = self.crew.run([self._suspending(name) for name in names])

@@ -2,8 +2,9 @@
 
 Started by `watchdog.Watchdog` as a script, alone and without site-packages: it may import
 nothing of ours. It reads lines from its standard input, `arm ID SECONDS THING…` and
-`disarm ID`. A thing is a frozen file system, `point:DEVICE:PATH`, or a suspended device of the device
-mapper, `device:NAME` (path and name in hexadecimal). What is armed it thaws or resumes when that many seconds
+`disarm ID`. A thing is a frozen file system, `point:DEVICE:PATH`, a suspended device of the device
+mapper, `device:NAME`, or one that a command of the driver's suspends and resumes, `lent:NAME`
+(path and name in hexadecimal); that command may outlive the driver, and is left some time. What is armed it thaws or resumes when that many seconds
 have passed, or at once when the pipe closes; then it ends. What is not stopped yet,
 since stopping takes so long, is tried again until it is disarmed, or for a few seconds after
 the pipe has closed.
@@ -27,6 +28,7 @@ _DM_SUSPENDED = 1 << 1
 _DM_FLAGS_AT = 28
 _AGAIN_SECONDS = 0.2
 _AFTERWARDS_SECONDS = 3.0
+_LENT_SECONDS = 1.5
 
 
 def thaw(device: int, path: bytes) -> bool:
@@ -74,7 +76,7 @@ def _flags(control: int, request: int, name: bytes) -> int:
 def let_go(thing: bytes) -> bool:
     """Thaw or resume one thing; False when that has to be tried again."""
     kind, *words = thing.split(b":")
-    if kind == b"device":
+    if kind in {b"device", b"lent"}:
         return resume(bytes.fromhex(words[0].decode()))
     return thaw(int(words[0]), bytes.fromhex(words[1].decode()))
 
@@ -98,22 +100,22 @@ class Armed:
         due = [until for until, _ in self._stopped.values()]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def let_go_due(self, now: float) -> None:
-        """Let go everything whose time has come by `now`; what could not be is due again a little later."""
+    def let_go_due(self, now: float, *, lent: bool = True) -> None:
+        """Let go everything whose time has come by `now`; what could not be is due again a little later, as is what is lent."""
         for id_, (until, things) in list(self._stopped.items()):
             if until <= now:
-                left = [thing for thing in things if not let_go(thing)]
+                left = [thing for thing in things if (not lent and thing.startswith(b"lent:")) or not let_go(thing)]
                 del self._stopped[id_]
                 if left:
                     self._stopped[id_] = (time.monotonic() + _AGAIN_SECONDS, left)
 
     def let_go_to_the_end(self) -> None:
         """Let everything go; nobody is there any more to disarm what cannot be let go yet."""
-        until = time.monotonic() + _AFTERWARDS_SECONDS
-        self.let_go_due(float("inf"))
-        while self._stopped and time.monotonic() < until:
+        closed = time.monotonic()
+        self.let_go_due(float("inf"), lent=False)
+        while self._stopped and time.monotonic() < closed + _AFTERWARDS_SECONDS:
             time.sleep(_AGAIN_SECONDS)
-            self.let_go_due(float("inf"))
+            self.let_go_due(float("inf"), lent=time.monotonic() >= closed + _LENT_SECONDS)
 
 
 def watch(pipe: int) -> None:

@@ -42,7 +42,17 @@ class SuspendedDevice:
         return f"device:{self.name.encode().hex()}"
 
 
-Stopped = FrozenPoint | SuspendedDevice
+@dataclass(frozen=True, slots=True)
+class LentDevice:
+    """A mapped device that a command of ours suspends and resumes, which may outlive us: it is left the time to do so."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"lent:{self.name.encode().hex()}"
+
+
+Stopped = FrozenPoint | SuspendedDevice | LentDevice
 
 
 class NotLetGo(SystemCallFailed):

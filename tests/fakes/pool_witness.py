@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rokcsi.pools.specification import PoolSpecification
+from tests.fakes.loop_disks import run
 
 
 def held_in(pool: str) -> dict[str, int]:
@@ -24,4 +25,13 @@ def _files_in(folder: Path) -> int:
     return sum(1 for file in folder.iterdir() if file.is_file())
 
 
-_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {"loopfile": _loop_files}
+def _logical_volumes(where: PoolSpecification) -> dict[str, int]:
+    group, pool = where.parts
+    listed = run("lvs", "--noheadings", "--options", "lv_name", "--select", f"pool_lv={pool}", group).split()
+    return {kind: sum(1 for name in listed if name.startswith(kind[0] + "-")) for kind in ("volumes", "snapshots")}
+
+
+_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {
+    "loopfile": _loop_files,
+    "lvm": _logical_volumes,
+}

@@ -8,6 +8,7 @@ from typing import Protocol
 from rokcsi.config.settings import ServeSettings
 from rokcsi.model.errors import NotSupported
 from rokcsi.model.pool import Pool
+from rokcsi.model.pool_making import PoolMaker
 from rokcsi.pools.specification import PoolSpecification
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.locks import KeyedLocks
@@ -37,6 +38,9 @@ class Technology(Protocol):
     def exists(self, where: PoolSpecification) -> bool:
         """Tell whether there is such a pool already; changes nothing."""
 
+    def maker(self, where: PoolSpecification) -> PoolMaker:
+        """Give what makes such a pool, as far as opening it does not, and knows how it is set up."""
+
 
 def technology(kind: str) -> Technology:
     """Give the technology of a kind of pool; the driver that serves another one never loads it."""
@@ -44,4 +48,8 @@ def technology(kind: str) -> Technology:
         from rokcsi.wiring.technologies.loopfile import LoopFileTechnology  # noqa: PLC0415 - see above
 
         return LoopFileTechnology()
-    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER")
+    if kind == "lvm":
+        from rokcsi.wiring.technologies.lvm import LvmTechnology  # noqa: PLC0415 - see above
+
+        return LvmTechnology()
+    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER or lvm:VG/THINPOOL")

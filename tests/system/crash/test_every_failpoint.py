@@ -20,6 +20,7 @@ from rokcsi.wiring.technologies import technology
 from sanity.workplace import pool_for
 from tests.fakes.loop_file_pools import LoopFilePools
 from tests.fakes.pool_witness import held_in
+from tests.system.crash.elsewhere import elsewhere
 from tests.system.crash.served import ServedDriver
 from tests.system.crash.story import Story
 
@@ -66,10 +67,6 @@ def told(driver: ServedDriver, story: Story, name: str, call: Any, *, restart_to
     return False
 
 
-ELSEWHERE = {"loopfile.delete-snapshots.settled"}  # no CSI call deletes a part of a group: test_parts_of_groups.py
-if KIND == "loopfile":
-    ELSEWHERE |= {"node.stage.formatted"}  # its volumes are born formatted: tests/unit/volumes/test_node.py
-
 CHANGES = {
     "create_volume": "create",
     "clone_snapshot": "clone",
@@ -111,10 +108,13 @@ def names_to_visit() -> list[str]:
     """Give the names that the driver under test can reach: not the local cluster's, not those of other kinds of pool."""
     others = {"local", "loopfile", "lvm", "lvm-direct", "zfs"} - {KIND}
     names = [name for name in failpoints.declared() if name.partition(".")[0] not in others]
-    return [name for name in names if name not in ELSEWHERE]
+    return [name for name in names if name not in elsewhere(KIND)]
 
 
-AFTER_A_CRASH = {"loopfile.reconcile.discarded": "loopfile.cut.named:3"}
+AFTER_A_CRASH = {
+    "loopfile.reconcile.discarded": "loopfile.cut.named:3",
+    "lvm.reconcile.discarded": "lvm.cut.group-made",
+}
 """Places passed only by a start that finds what an earlier crash, here at the first name of the group, has left."""
 
 

@@ -58,3 +58,22 @@ def test_each_may_have_a_limit_of_its_own() -> None:
     wait = due(armed)
     assert wait is not None
     assert wait <= 2.0
+
+
+def test_what_is_lent_to_a_command_of_the_drivers_is_left_alone_at_first() -> None:
+    armed = Armed()
+    # What is not there counts as let go, so that it is seen whether it was tried.
+    armed.hear(f"arm 1 60 lent:{b'no-such-device'.hex()}".encode())
+    armed.let_go_due(float("inf"), lent=False)
+    assert due(armed) is not None
+    armed.let_go_due(float("inf"))
+    assert due(armed) is None
+
+
+def test_at_the_end_what_is_lent_gets_the_time_that_its_command_may_take() -> None:
+    armed = Armed()
+    armed.hear(f"arm 1 60 lent:{b'no-such-device'.hex()}".encode())
+    began = time.monotonic()
+    armed.let_go_to_the_end()
+    assert 1.0 < time.monotonic() - began < 3.0
+    assert due(armed) is None

@@ -1,0 +1,59 @@
+"""How the pool is spoken to: LVM's commands, one at a time, and the kernel's device mapper.
+
+Held by every other class of this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rokcsi.model.errors import Unavailable
+from rokcsi.model.ids import SnapshotId, VolumeId
+from rokcsi.pools.lvm.names import name_of
+from rokcsi.pools.lvm.refused import refusals
+from rokcsi.system.device_mapper import DeviceMapper, MappedDevice
+from rokcsi.system.locks import KeyedLocks
+from rokcsi.system.lvm import Lvm, mapped_name
+from rokcsi.system.thin_pool import ThinPool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolAccess:
+    """A thin pool of a volume group."""
+
+    group: str
+    pool: str
+    mapper: DeviceMapper
+    lvm: Lvm
+    locks: KeyedLocks
+
+    @contextmanager
+    def commanding(self, deed: str) -> Iterator[Lvm]:
+        """Give LVM when its turn comes: it changes one thing of a volume group at a time, so that more would only wait there.
+
+        What it refuses is raised as in `refusals`; LockTimeout, Busy and CallerGone with nothing done.
+        """
+        with self.locks.held([f"lvm {self.group}"]), refusals(deed):
+            yield self.lvm
+
+    def mapped(self, id: VolumeId | SnapshotId) -> str:
+        """Give the name of a volume's device, which is there while it is active."""
+        return mapped_name(self.group, name_of(id))
+
+    def device(self, id: VolumeId | SnapshotId) -> MappedDevice | None:
+        """Give a volume's device as it is now, None while it has none; no process is started."""
+        device = self.mapper.look(self.mapped(id))
+        return device if device is not None and device.live else None
+
+    def kernel_pool(self) -> ThinPool:
+        """Give the pool as the kernel has it; raise Unavailable while it is not active."""
+        # LVM shows a pool that never had a thin volume by its own name, and puts a layer over one that had.
+        names = (mapped_name(self.group, self.pool, "tpool"), mapped_name(self.group, self.pool))
+        for name in names:
+            if self.mapper.look(name) is not None:
+                return ThinPool(self.mapper, name)
+        raise Unavailable(
+            f"the thin pool {self.group}/{self.pool} is not active; activate it: lvchange -ay {self.group}/{self.pool}"
+        )
