@@ -72,12 +72,16 @@ class LoopDisks:
         run("cp", "--sparse=always", self.folder / name, self.folder / to)
         return self.attach(self.folder / to)
 
-    def close(self) -> None:
-        """Leave nothing behind."""
+    def unmount(self) -> None:
+        """Unmount whatever is mounted below the folder."""
         for entry in reversed(read_mountinfo()):
             if entry.point.is_relative_to(self.folder):
                 with suppress(OSError):
                     unmount(entry.point)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.unmount()
         for file in list(self.devices):
             run("blockdev", "--setrw", self.devices[file])
             self.detach(file)

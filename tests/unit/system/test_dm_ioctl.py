@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,17 @@ from rokcsi.system.dm_ioctl import (
     Verb,
     packed_message,
     packed_targets,
+    unpacked_dependencies,
     unpacked_devices,
+    unpacked_targets,
 )
+
+RECORDING = Path(__file__).parents[2] / "recordings" / "device-mapper" / "ioctl-4.47.0.json"
+
+
+def answered(name: str) -> Answer:
+    """Give an answer as a real kernel gave it."""
+    return Answer.unpacked(bytes.fromhex(json.loads(RECORDING.read_text())["answers"][name]))
 
 
 def test_a_request_has_each_field_where_the_kernel_reads_it() -> None:
@@ -73,3 +84,30 @@ def test_a_name_that_the_kernel_would_cut_or_refuse_is_refused_before_it_is_aske
 def test_a_uuid_that_the_kernel_would_cut_is_refused_before_it_is_asked() -> None:
     with pytest.raises(InvalidRequest):
         DeviceMapper().create("name", "x" * 129)
+
+
+def test_what_a_kernel_says_of_a_device_is_read() -> None:
+    answer = answered("look")
+    assert (answer.version, answer.name, answer.uuid) == ((4, 47, 0), "first", "TEST-first-uuid")
+    assert (answer.device, answer.open_count, answer.flags) == (os.makedev(253, 0), 0, Flags.LIVE)
+    suspended = answered("look at a suspended and open one with a table that waits")
+    assert (suspended.open_count, suspended.flags) == (1, Flags.SUSPEND | Flags.LIVE | Flags.WAITING)
+
+
+def test_a_kernels_list_of_devices_is_read() -> None:
+    assert unpacked_devices(answered("no devices")) == []
+    longer = ListedDevice("a-device-with-a-longer-name", os.makedev(253, 1), "")
+    assert unpacked_devices(answered("two devices")) == [
+        longer,
+        ListedDevice("first", os.makedev(253, 0), "TEST-first-uuid"),
+    ]
+    assert Flags.BUFFER_FULL in answered("too little room").flags
+
+
+def test_a_kernels_table_and_dependencies_are_read() -> None:
+    assert unpacked_targets(answered("table")) == [
+        Target(0, 16384, "linear", "98:0 0"),
+        Target(16384, 16384, "linear", "98:0 16384"),
+        Target(32768, 8, "zero", ""),
+    ]
+    assert unpacked_dependencies(answered("dependencies")) == [os.makedev(98, 0)]
