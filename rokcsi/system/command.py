@@ -35,7 +35,14 @@ class Runner(Protocol):
 
 
 class HostRunner:
-    """Runs programs on this host."""
+    """Runs programs on this host.
+
+    `held` is an open file, empty, that every program has as its standard input to its end, also
+    when we die before: a lock on it tells whether one still runs.
+    """
+
+    def __init__(self, held: int | None = None) -> None:
+        self._held = held
 
     def run(
         self, argv: Sequence[str], *, timeout_seconds: float = 60.0, accepted_statuses: Collection[int] = (0,)
@@ -45,10 +52,12 @@ class HostRunner:
             # No preexec_fn: only without one does Python start the child with vfork.
             ended = subprocess.run(
                 list(argv),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if self._held is None else self._held,
                 capture_output=True,
                 check=False,
                 timeout=timeout_seconds,
+                # Who outlives us finds nobody to print to, and is not to die of that half way.
+                restore_signals=self._held is None,
                 env={**os.environ, "LC_ALL": "C"},
             )
         except FileNotFoundError as error:
