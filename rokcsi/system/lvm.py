@@ -86,7 +86,9 @@ class Lvm:
         argv = ("lvm", verb, "--config", config, *words)
         ended = self._runner.run(argv, timeout_seconds=_SECONDS, accepted_statuses=_ANY_STATUS)
         if ended.status != 0:
-            raise LvmRefused(reason_of(ended.stderr), f"lvm {verb} ended with status {ended.status}: {_brief(ended.stderr)}")
+            raise LvmRefused(
+                reason_of(ended.stderr), f"lvm {verb} ended with status {ended.status}: {_brief(ended.stderr)}"
+            )
         return ended.stdout
 
 

@@ -90,7 +90,9 @@ def group_report(text: str) -> GroupReport:
         pools = {row["lv_name"]: _settings(row) for row in rows if row["segtype"] == "thin-pool"}
         return GroupReport(_group(rows), tuple(volumes.values()), pools)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise ToolFailed(f"lvs printed something that is no report of a volume group ({error!r}): {text:.200}") from error
+        raise ToolFailed(
+            f"lvs printed something that is no report of a volume group ({error!r}): {text:.200}"
+        ) from error
 
 
 def _group(rows: Sequence[Mapping[str, str]]) -> VolumeGroup:
