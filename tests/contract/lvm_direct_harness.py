@@ -1,4 +1,4 @@
-"""The lvm-direct pool under the contract: each time in a new thin pool that LVM made, whose metadata is checked at the end."""
+"""The lvm-direct pool under the contract: each time in a new thin pool, whose metadata is checked at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rokcsi.pools.lvm_direct.founding import devices_in
 from rokcsi.system import failpoints
 from tests.contract.harness import PoolHarness
 from tests.fakes.lvm_direct_pools import LvmDirectPools
-from tests.fakes.volume_groups import volume_group
+from tests.fakes.thin_pools import thin_pool_on_a_disk
 
 _PLACES_OF_FAILURE = ("lvm-direct.cut.made",)
 
@@ -57,8 +57,8 @@ class LvmDirectHarness:
         return unknown + [str(it.where) for it in strict.leftovers() if "is attached" not in it.why]
 
     def close(self) -> None:
-        """Let go of everything, and see whether the thin pool's metadata is sound."""
-        self._pools.close()
+        """End the driver."""
+        self._pools.kill()
 
 
 def _direct(pool: Pool) -> LvmDirectPool:
@@ -69,8 +69,8 @@ def _direct(pool: Pool) -> LvmDirectPool:
 @contextmanager
 def lvm_direct(folder: Path) -> Iterator[PoolHarness]:
     """Give a pool in a volume group over a disk in a folder."""
-    with volume_group(folder) as group:
-        harness = LvmDirectHarness(LvmDirectPools(group))
+    with thin_pool_on_a_disk(folder) as pool:
+        harness = LvmDirectHarness(LvmDirectPools(pool.group, pool.thin_pool))
         try:
             yield harness
         finally:

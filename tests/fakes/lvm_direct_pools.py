@@ -1,35 +1,48 @@
-"""Pools of the kind lvm-direct in thin pools of a test's own volume group."""
+"""The drivers that serve one lvm-direct pool, one after the other."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
-from rokcsi.model.errors import RokcsiError
+from rokcsi.model.pool import Pool
+from rokcsi.pools.admitting import Limits
 from rokcsi.pools.lvm_direct import LvmDirectPool
+from rokcsi.pools.lvm_direct.lvm_side import LvmSide
+from rokcsi.pools.opening import served
 from rokcsi.system.device_mapper import DeviceMapper
+from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
 from rokcsi.system.suspending import Suspender
-from tests.fakes.volume_groups import VolumeGroup
 
-MEBIBYTES = 1024
+
+@dataclass
+class PoolWithoutLvm:
+    """What the pool asks of LVM, where LVM knows nothing of its thin pool."""
+
+    volumes: bool = False
+
+    def activate_pool(self, name: str) -> None:
+        """Nothing is done: the pool is active."""
+
+    def has_volumes(self, name: str) -> bool:
+        """Tell what the test wants to hear."""
+        return self.volumes
 
 
 class LvmDirectPools:
-    """One thin pool, and the drivers that serve it one after the other."""
+    """Opens, kills and opens again."""
 
-    def __init__(self, group: VolumeGroup, mebibytes: int = MEBIBYTES, metadata: int = 8) -> None:
-        self.group = group
-        self.thin_pool = "thin"
-        group.thin_pool(self.thin_pool, mebibytes, "--errorwhenfull", "y", metadata=metadata)
+    def __init__(self, group: str, thin_pool: str) -> None:
+        self.group, self.thin_pool = group, thin_pool
+        self.lvm: LvmSide = PoolWithoutLvm()
         self._serving: LvmDirectPool | None = None
 
     def open(self) -> LvmDirectPool:
         """Start a driver."""
         mapper = DeviceMapper()
         suspender = Suspender(mapper, MountTable())
-        self._serving = LvmDirectPool.open(
-            self.group.name, self.thin_pool, lvm=self.group.lvm, mapper=mapper, suspender=suspender
-        )
+        self._serving = LvmDirectPool.open(self.group, self.thin_pool, lvm=self.lvm, mapper=mapper, suspender=suspender)
         return self._serving
 
     def kill(self) -> None:
@@ -46,9 +59,7 @@ class LvmDirectPools:
         self.kill()
         return self.open()
 
-    def close(self) -> None:
-        """End the driver, and see whether the thin pool's metadata is sound."""
-        self.kill()
-        with suppress(RokcsiError):
-            self.group.let_go()
-        self.group.thin_check(self.thin_pool)
+
+def as_served(pool: LvmDirectPool) -> Pool:
+    """Give a pool with the wrappers that it is served in."""
+    return served(pool, Limits(overcommit=1000.0, data_limit=0.99, metadata_limit=0.99), KeyedLocks())

@@ -16,6 +16,7 @@ from rokcsi.model.ids import PoolId
 from rokcsi.pools.lvm_direct.devices import Devices
 from rokcsi.pools.lvm_direct.journal import Journal
 from rokcsi.pools.lvm_direct.journal_head import COPIES, DEVICE_SIZE, HEADS, newest_head
+from rokcsi.system.block_devices import node_of_number
 from rokcsi.system.direct_device import DirectDevice, user_of
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.thin_metadata import ThinDevice, thin_devices
@@ -57,9 +58,9 @@ def journal_of(pool: ThinPool, devices: Devices, has_volumes: Callable[[], bool]
 
 def devices_in(pool: ThinPool) -> list[ThinDevice]:
     """Give all thin devices that the pool's metadata has now, the journal's too."""
-    major_minor = pool.table().metadata_device
+    metadata = node_of_number(pool.table().metadata_device)
     with pool.metadata_reserved() as root:
-        return thin_devices(Path(f"/dev/block/{major_minor}").resolve(), root)
+        return thin_devices(metadata, root)
 
 
 def _refuse_unfit(pool: ThinPool) -> None:

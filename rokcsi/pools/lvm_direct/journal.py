@@ -23,7 +23,7 @@ from rokcsi.pools.lvm_direct.blocks import BLOCK, blocks_of, length_of, read_blo
 from rokcsi.pools.lvm_direct.changes import Changes, applied, changes_of, size_of, text_of, texts_of
 from rokcsi.pools.lvm_direct.journal_head import COPIES, HEADS, LANES, Head, newest_head
 
-SMALLEST_ROOM = 4 << 20
+SMALLEST_ROOM = 1 << 20
 _SPARE, _SHARE = 2, 2
 _NO_ROOM = "the pool's records take all the space set aside for them; delete snapshots or volumes, or enlarge the pool"
 

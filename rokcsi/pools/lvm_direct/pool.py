@@ -18,11 +18,12 @@ from rokcsi.pools.lvm_direct.devices import Devices
 from rokcsi.pools.lvm_direct.founding import journal_of
 from rokcsi.pools.lvm_direct.ledger import Ledger
 from rokcsi.pools.lvm_direct.leftovers import Leftovers
+from rokcsi.pools.lvm_direct.lvm_side import LvmSide
 from rokcsi.pools.lvm_direct.removal import Removal
 from rokcsi.pools.lvm_direct.starting import agree, resume_all
 from rokcsi.pools.lvm_direct.volumes import ALLOCATION_UNIT, Volumes
 from rokcsi.system.device_mapper import DeviceMapper, MappedDevice
-from rokcsi.system.lvm import Lvm, mapped_name
+from rokcsi.system.lvm import mapped_name
 from rokcsi.system.suspending import Suspender
 from rokcsi.system.thin_pool import ThinPool
 
@@ -32,14 +33,14 @@ _TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=False, raw_sna
 class LvmDirectPool:
     """A pool of thin devices; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
-    def __init__(self, place: str, pool: ThinPool, devices: Devices, lvm: Lvm, suspender: Suspender) -> None:
+    def __init__(self, place: str, pool: ThinPool, devices: Devices, lvm: LvmSide, suspender: Suspender) -> None:
         self._place = place
         self._pool = pool
         self._devices = devices
         self._suspender = suspender
         self._block = pool.table().block
         thin_pool = place.partition("/")[2]
-        self._records, journal = journal_of(pool, devices, lambda: _has_volumes(lvm, thin_pool))
+        self._records, journal = journal_of(pool, devices, lambda: lvm.has_volumes(thin_pool))
         try:
             self._id = PoolId(journal.owner)
             self._ledger = Ledger(journal)
@@ -54,7 +55,9 @@ class LvmDirectPool:
         self._leftovers = Leftovers(self._id, pool, devices, self._ledger)
 
     @classmethod
-    def open(cls, group: str, thin_pool: str, *, lvm: Lvm, mapper: DeviceMapper, suspender: Suspender) -> LvmDirectPool:
+    def open(
+        cls, group: str, thin_pool: str, *, lvm: LvmSide, mapper: DeviceMapper, suspender: Suspender
+    ) -> LvmDirectPool:
         """Open the pool in a thin pool of LVM's, which is activated if need be; who was left suspended goes on first.
 
         Raises InvalidRequest, PoolTaken, PoolFull, NotSupported, Unavailable, Damaged.
@@ -204,7 +207,7 @@ class LvmDirectPool:
             self._devices.remove_journal()
 
 
-def _active(lvm: Lvm, mapper: DeviceMapper, group: str, thin_pool: str) -> MappedDevice:
+def _active(lvm: LvmSide, mapper: DeviceMapper, group: str, thin_pool: str) -> MappedDevice:
     name = mapped_name(group, thin_pool)
     found = mapper.look(name)
     if found is None:
@@ -221,10 +224,6 @@ def _active(lvm: Lvm, mapper: DeviceMapper, group: str, thin_pool: str) -> Mappe
             f"then end that: lvchange --refresh {group}/{thin_pool}"
         )
     return found
-
-
-def _has_volumes(lvm: Lvm, thin_pool: str) -> bool:
-    return any(volume.pool == thin_pool for volume in lvm.report().volumes)
 
 
 def _merged(old: Labels, new: Labels) -> Labels:
