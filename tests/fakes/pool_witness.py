@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rokcsi.pools.lvm_direct.founding import devices_in
 from rokcsi.pools.specification import PoolSpecification
+from rokcsi.system.device_mapper import DeviceMapper
+from rokcsi.system.lvm import mapped_name
+from rokcsi.system.thin_pool import ThinPool
 
 
 def held_in(pool: str) -> dict[str, int]:
@@ -24,4 +28,15 @@ def _files_in(folder: Path) -> int:
     return sum(1 for file in folder.iterdir() if file.is_file())
 
 
-_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {"loopfile": _loop_files}
+def _thin_devices(where: PoolSpecification) -> dict[str, int]:
+    """Count all thin devices but the journal's; the pool's metadata does not tell what they are for."""
+    mapper = DeviceMapper()
+    devices = devices_in(ThinPool(mapper, mapped_name(*where.parts)))
+    mapper.close()
+    return {"volumes": len(devices) - 1, "snapshots": 0}
+
+
+_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {
+    "loopfile": _loop_files,
+    "lvm-direct": _thin_devices,
+}

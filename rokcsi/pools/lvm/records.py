@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from rokcsi.model.errors import Damaged
 from rokcsi.model.ids import SnapshotId, VolumeId
-from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import Volume
 from rokcsi.pools.lvm.tags import fields_in, is_record_tag, record_tags

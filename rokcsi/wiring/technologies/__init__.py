@@ -44,4 +44,10 @@ def technology(kind: str) -> Technology:
         from rokcsi.wiring.technologies.loopfile import LoopFileTechnology  # noqa: PLC0415 - see above
 
         return LoopFileTechnology()
-    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER")
+    if kind == "lvm-direct":
+        from rokcsi.wiring.technologies.lvm_direct import LvmDirectTechnology  # noqa: PLC0415 - see above
+
+        return LvmDirectTechnology()
+    raise NotSupported(
+        f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER or lvm-direct:VG/THINPOOL"
+    )
