@@ -94,13 +94,13 @@ def sparse_disk(file: Path, size: int) -> Iterator[Path]:
     try:
         yield loops.attach(file).path
     finally:
-        _detach(file)
+        detach_patiently(loops.key_of(file))
         file.unlink()
 
 
-def _detach(file: Path) -> None:
-    """Take a file's loop device away; udev may look at it for seconds on a slow machine."""
-    key, until = loops.key_of(file), time.monotonic() + _UDEV_SECONDS
+def detach_patiently(key: loops.FileKey) -> None:
+    """Take the loop device off a file; udev may look at it for seconds on a slow machine."""
+    until = time.monotonic() + _UDEV_SECONDS
     while (loop := loops.attached_loops().get(key)) is not None:
         try:
             loops.detach(loop, key)

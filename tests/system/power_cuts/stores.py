@@ -20,7 +20,7 @@ from rokcsi.system.freezing import Freezer
 from rokcsi.system.mounts import MountTable, mount, read_mountinfo, unmount
 from tests.fakes.loop_disks import run
 from tests.fakes.lvm_direct_pools import LvmDirectPools
-from tests.fakes.thin_pools import ThinPool
+from tests.fakes.thin_pools import ThinPool, detach_patiently
 
 
 class Store(Protocol):
@@ -82,9 +82,9 @@ class LoopFileStore:
             with suppress(OSError):
                 self._serving._folder.release()
             self._serving = None
-        for key, loop in loops.attached_loops().items():
+        for key in loops.attached_loops():
             if self._point.is_mount() and key[0] == self._point.stat().st_dev:
-                loops.detach(loop, key)
+                detach_patiently(key)
         for entry in reversed(read_mountinfo()):
             if entry.point == self._point:
                 unmount(self._point)

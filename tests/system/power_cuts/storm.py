@@ -85,7 +85,9 @@ class Client:
         group = GroupMembership.of_name(self._fresh("g"), len(sources)) if len(sources) > 1 else None
         names = tuple(self._fresh("s") for _ in sources)
         news = [NewSnapshot(name, VolumeId.of_name(source), group) for name, source in zip(names, sources, strict=True)]
-        self._tell("cut", names, tuple(sources), lambda: self._pool.take_snapshots(news))
+        # Nobody writes these volumes meanwhile: they are this client's own.
+        aligned = self._pool.traits.raw_snapshots_together
+        self._tell("cut", names, tuple(sources), lambda: self._pool.take_snapshots(news, aligned=aligned))
         self._snapshots += names
 
     def _delete(self) -> None:

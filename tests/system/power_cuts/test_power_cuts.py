@@ -44,14 +44,17 @@ class Recording:
     def points(self, count: int) -> list[int]:
         """Choose so many moments, while the clients were at work, at which the power may go.
 
-        One half come just after a client was told something, so that what is not flushed then is
-        lost; the others just after a flush of the disk.
+        One half come just after the pool has answered, so that what is not flushed then is lost;
+        the others just after a flush of the disk.
         """
         first = min(self.marks.values())
         flushed = [at for at, request in enumerate(self.requests) if request.is_point and at > first]
-        told = [at for text, at in self.marks.items() if text.startswith("told")]
         chance = random.Random(SEED)
-        return sorted({*chance.sample(told, count - count // 2), *chance.sample(flushed, count // 2)})
+        return sorted({*chance.sample(self.answers(), count - count // 2), *chance.sample(flushed, count // 2)})
+
+    def answers(self) -> list[int]:
+        """Give the moments at which the pool had answered."""
+        return [self.marks[deed.told] for deed in self.deeds if deed.kind not in {"write", "scribble"}]
 
 
 @pytest.fixture(params=STORES)
@@ -105,11 +108,11 @@ def looked_at(store: Store, node: Path, expected: Expected) -> list[str]:
     return found
 
 
-def after_each_cut(store: Store, recording: Recording, folder: Path, count: int) -> Iterator[list[str]]:
-    """Let the power go at so many moments, each time anew, and give what is wrong then."""
+def after_each_cut(store: Store, recording: Recording, folder: Path, points: Sequence[int]) -> Iterator[list[str]]:
+    """Let the power go at each of these moments, and give what is wrong then."""
     replay = Replay(recording.log, recording.requests, folder / "replayed", SIZE)
     try:
-        for point in recording.points(count):
+        for point in points:
             replay.forward_to(point)
             expected = expected_at(recording.deeds, recording.marks, point, point)
             with copied(folder / "replayed", folder / "found") as node:
@@ -144,7 +147,7 @@ def test_all_that_was_acknowledged_is_there_after_a_power_cut_at_any_moment_and_
     store: Store, tmp_path: Path
 ) -> None:
     with recorded(store, tmp_path) as recording:
-        for wrong in after_each_cut(store, recording, tmp_path, POINTS):
+        for wrong in after_each_cut(store, recording, tmp_path, recording.points(POINTS)):
             assert wrong == []
 
 
@@ -153,7 +156,7 @@ def test_a_driver_without_its_flush_is_caught(store: Store, tmp_path: Path, monk
         store.remove_flush(patch)
         with recorded(store, tmp_path) as recording:
             patch.undo()
-            assert any(after_each_cut(store, recording, tmp_path, 2 * POINTS))
+            assert any(after_each_cut(store, recording, tmp_path, sorted(recording.answers())))
 
 
 def test_a_disk_that_loses_all_writes_from_some_moment_on_has_all_that_was_acknowledged_before(
