@@ -109,8 +109,9 @@ class Index:
             self._volumes[volume.id] = volume
 
     def drop_volume(self, id: VolumeId) -> None:
-        """Forget a volume, if it is here."""
+        """Forget a volume, readable or not, if it is here."""
         with self._mutex:
+            self._damaged_volumes.pop(id, None)
             gone = self._volumes.pop(id, None)
             self._promised -= gone.size if gone else 0
 
@@ -125,8 +126,9 @@ class Index:
                 link(self._by_group, snapshot.group.id, snapshot.id)
 
     def drop_snapshot(self, id: SnapshotId) -> None:
-        """Forget a snapshot, if it is here."""
+        """Forget a snapshot, readable or not, if it is here."""
         with self._mutex:
+            self._damaged_snapshots.pop(id, None)
             self._forget(id)
 
     def _forget(self, id: SnapshotId) -> None:

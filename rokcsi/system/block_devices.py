@@ -1,4 +1,4 @@
-"""What one asks of a block device by its path: how large it is, who has it, and to refuse writing (BLKROSET)."""
+"""What one asks of a block device: its node by its number, how large it is, who has it, and to refuse writing (BLKROSET)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from pathlib import Path
 
 from rokcsi.model.sizes import Bytes
 from rokcsi.system.ioctls import block_device_readonly, block_device_size, set_block_device_readonly
+
+
+def node_of_number(number: str) -> Path:
+    """Give the kernel's own node of a block device by its number, written `MAJOR:MINOR`; raise OSError."""
+    # Not /dev/block, whose links udev makes, and late.
+    return Path("/dev", os.path.basename(os.readlink(f"/sys/dev/block/{number}")))
 
 
 def device_size(device: Path) -> Bytes:

@@ -13,6 +13,7 @@ from rokcsi.model.pool import Pool
 from rokcsi.pools.memory import MemoryPool
 from tests.contract.harness import PoolHarness
 from tests.contract.loopfile_harness import loopfile
+from tests.contract.lvm_direct_harness import lvm_direct
 from tests.contract.lvm_harness import lvm
 
 
@@ -70,6 +71,7 @@ HARNESSES: Mapping[str, Callable[[Path], AbstractContextManager[PoolHarness]]] =
     "loopfile-on-xfs": loopfile("xfs"),
     "loopfile-on-btrfs": loopfile("btrfs"),
     "lvm": lvm,
+    "lvm-direct": lvm_direct,
 }
 NEED_LAB = frozenset({"lvm", "lvm-direct", "zfs"})
 NEED_ROOT = frozenset(HARNESSES) - {"memory"} - NEED_LAB

@@ -19,7 +19,7 @@ _MIB = 1 << 20
 def linear(disk: Path, start: int, length: int) -> Target:
     """Give a target that shows a part of a disk, in sectors, from the device's own beginning on."""
     device = disk.stat().st_rdev
-    return Target(start, length, "linear", f"{os.major(device)}:{os.minor(device)} {start}")
+    return Target(0, length, "linear", f"{os.major(device)}:{os.minor(device)} {start}")
 
 
 class MappedDevices:

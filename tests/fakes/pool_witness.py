@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rokcsi.pools.lvm_direct.founding import devices_in
 from rokcsi.pools.specification import PoolSpecification
+from rokcsi.system.device_mapper import DeviceMapper
+from rokcsi.system.lvm import mapped_name
+from rokcsi.system.thin_pool import ThinPool
 from tests.fakes.loop_disks import run
 
 
@@ -31,7 +35,16 @@ def _logical_volumes(where: PoolSpecification) -> dict[str, int]:
     return {kind: sum(1 for name in listed if name.startswith(kind[0] + "-")) for kind in ("volumes", "snapshots")}
 
 
+def _thin_devices(where: PoolSpecification) -> dict[str, int]:
+    """Count all thin devices but the journal's; the pool's metadata does not tell what they are for."""
+    mapper = DeviceMapper()
+    devices = devices_in(ThinPool(mapper, mapped_name(*where.parts)))
+    mapper.close()
+    return {"volumes": len(devices) - 1, "snapshots": 0}
+
+
 _WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {
     "loopfile": _loop_files,
     "lvm": _logical_volumes,
+    "lvm-direct": _thin_devices,
 }

@@ -52,4 +52,8 @@ def technology(kind: str) -> Technology:
         from rokcsi.wiring.technologies.lvm import LvmTechnology  # noqa: PLC0415 - see above
 
         return LvmTechnology()
-    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER or lvm:VG/THINPOOL")
+    if kind == "lvm-direct":
+        from rokcsi.wiring.technologies.lvm_direct import LvmDirectTechnology  # noqa: PLC0415 - see above
+
+        return LvmDirectTechnology()
+    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile: or lvm:")
