@@ -25,7 +25,7 @@ def test_asking_makes_no_home(tmp_path: Path, command: str) -> None:
 
 def test_a_relative_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(rokctl, ["--home", "relative", "create", "notebook", "a", "-v", "w="])
+    result = CliRunner().invoke(rokctl, ["--home", "relative", "get", "nb"])
     assert result.exit_code == 2
     assert "--home" in result.stderr
     assert list(tmp_path.iterdir()) == []
