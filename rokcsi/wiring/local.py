@@ -79,7 +79,7 @@ def opened(settings: LocalSettings) -> LocalWorld:
     parts.callback(cluster.close)
     catalog = open_catalog(settings.catalog)
     parts.callback(catalog.close)
-    world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()))
+    world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()), home=settings.home)
 
     return LocalWorld(settings, world, cluster, _Preparation(settings, world), parts.close)
 
