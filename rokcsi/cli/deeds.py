@@ -63,7 +63,7 @@ def create_notebook(
 ) -> None:
     """Make a notebook whose volumes begin as copies of folders; each is seen at /mnt/NAME unless told otherwise."""
     wanted = [parsed_volume(text) for text in volumes]
-    with _at_work(context, "the notebook that was being made is gone again") as (opened, painter):
+    with _at_work(context, "the notebook that was being made is gone again", begins=True) as (opened, painter):
         made = opened.create_notebook(
             name,
             wanted,
@@ -268,8 +268,8 @@ def _go_on_in_background(context: typer.Context, arguments: Sequence[str]) -> No
 
 
 @contextlib.contextmanager
-def _at_work(context: typer.Context, undoing: str) -> Iterator[tuple[Session, Painter]]:
-    with undone(undoing), session(context) as opened, Painter() as painter:
+def _at_work(context: typer.Context, undoing: str, *, begins: bool = False) -> Iterator[tuple[Session, Painter]]:
+    with undone(undoing), session(context, begins=begins) as opened, Painter() as painter:
         yield opened, painter
 
 

@@ -10,6 +10,7 @@ import typer
 from rokcsi.cli.formats import Column, Format, dump, print_table
 from rokcsi.cli.words import yes
 from rokcsi.config.reading import read_settings
+from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.pool import Leftover
 from rokcsi.wiring.doctor import Diagnosis, clear, diagnosis
 from rokcsi.wiring.exits import FAILED
@@ -44,6 +45,8 @@ def doctor(
 
     Changes nothing unless --fix is given. Exit status 1 when something is wrong.
     """
+    if fix and not yes_to_all and not typer.get_text_stream("stdin").isatty():
+        raise InvalidRequest("--fix asks before it clears anything; add --yes where nobody can be asked")
     settings = read_settings({"pool": pool, "home": home}, config)
     found = diagnosis(settings.serve, settings.local)
     if output in {Format.JSON, Format.YAML}:

@@ -28,8 +28,11 @@ class Place:
 
 
 @contextmanager
-def session(context: typer.Context) -> Iterator[Session]:
-    """Open the session of a command; a session given as the context's object (by a test) is used as it is."""
+def session(context: typer.Context, *, begins: bool = False) -> Iterator[Session]:
+    """Open the session of a command; a session given as the context's object (by a test) is used as it is.
+
+    Only a command that `begins` something makes a home folder: asking changes nothing.
+    """
     given = context.obj
     if isinstance(given, Session):
         yield given
@@ -37,7 +40,7 @@ def session(context: typer.Context) -> Iterator[Session]:
     place = place_of(context)
     if place.namespace != DEFAULT_NAMESPACE:
         raise RecordNotFound(f"there is no namespace {place.namespace!r}; this machine has {DEFAULT_NAMESPACE!r} only")
-    with Session.of(open_local(place.home, place.config)) as opened:
+    with Session.of(open_local(place.home, place.config, begins=begins)) as opened:
         yield opened
 
 

@@ -172,6 +172,8 @@ def _command(place: Place) -> tuple[str, ...]:
         text = place.text()
         if text is not None and not text.strip():
             place.complain("the command is empty")
+        elif text is not None and not place.is_text:
+            place.complain(f"{text} is {place.kind} and no command; write a command line, or a list of words")
         return ("/bin/sh", "-c", text or "")
     words = [item.text() for item in place.items()]
     if not words or words[0] == "":

@@ -6,7 +6,7 @@ They become parts of the names of pods and claims, so they follow Kubernetes' ru
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rokcsi.model.errors import InvalidRequest
 
@@ -16,6 +16,7 @@ NOTEBOOK_LABEL = "rokcsi.dev/notebook"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = "ROKCSI_"
+_OF_ONE_ATTEMPT = frozenset({"ROKCSI_RUN", "ROKCSI_STEP", "ROKCSI_ATTEMPT"})
 
 
 def name_problem(name: str) -> str | None:
@@ -52,3 +53,8 @@ def check_distinct(what: str, values: Sequence[str]) -> None:
 def without_ours(environment: dict[str, str]) -> dict[str, str]:
     """Give the variables that are the user's own."""
     return {name: value for name, value in environment.items() if not name.startswith(_OURS)}
+
+
+def without_attempt(environment: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables that stay true where a state is opened: not which attempt it was of."""
+    return {name: value for name, value in environment.items() if name not in _OF_ONE_ATTEMPT}

@@ -53,6 +53,7 @@ class NewNotebook:
 def create(world: World, new: NewNotebook, listener: Listener = SILENT) -> Notebook:
     """Make a notebook and fill its volumes; raise InvalidRequest, RecordExists, PoolFull."""
     _check(new)
+    _refuse_home(world, new)
     folders = {volume.name: copying.measure(volume.folder) for volume in new.volumes if volume.folder is not None}
     claims = [_claim(new.name, volume, folders.get(volume.name)) for volume in new.volumes]
     notebook = Notebook(
@@ -179,6 +180,17 @@ def _volume_problem(volume: NewNotebookVolume) -> str | None:
     if volume.size is not None and not 0 < volume.size <= LARGEST:
         return f"a size of {volume.size} cannot be had; leave it out, or ask for 10Gi, say"
     return mount_path_problem(volume.mount_path)
+
+
+def _refuse_home(world: World, new: NewNotebook) -> None:
+    """Raise InvalidRequest for a folder with the home folder in it: the copy would go on until the pool is full."""
+    home = None if world.home is None else world.home.resolve()
+    for volume in new.volumes:
+        if home is not None and volume.folder is not None and home.is_relative_to(volume.folder.resolve()):
+            raise InvalidRequest(
+                f"notebook {new.name!r}, volume {volume.name!r}: the volumes themselves lie in {volume.folder}; "
+                "name a folder that does not hold them"
+            )
 
 
 def _place_problem(new: NewNotebook) -> str | None:

@@ -6,7 +6,7 @@ from rokcsi.model.cluster import Claim, NewClaim, PodVolume
 from rokcsi.model.history import Member, Notebook, TaskKind
 from rokcsi.model.runs import ClonedVolume
 from rokcsi.pipeline.find import find_version
-from rokcsi.pipeline.names import NOTEBOOK_LABEL, check_name
+from rokcsi.pipeline.names import NOTEBOOK_LABEL, check_name, without_attempt
 from rokcsi.pipeline.notebook import claim_name, establish
 from rokcsi.pipeline.progress import SILENT, Listener, VolumeCloned
 from rokcsi.pipeline.tasks import Progress
@@ -14,7 +14,7 @@ from rokcsi.pipeline.world import World
 
 
 def restore(world: World, reference: str, name: str, listener: Listener = SILENT) -> Notebook:
-    """Clone all volumes of a version, side by side, into a new notebook with the environment recorded there.
+    """Clone all volumes of a version, side by side, into a new notebook with the environment recorded there, less the names of the attempt that it was.
 
     `reference` is the version's id, the first 6 or more digits of it, or its URL; the URL of
     one member restores that volume alone. Raises InvalidRequest, RecordNotFound, RecordExists.
@@ -29,7 +29,7 @@ def restore(world: World, reference: str, name: str, listener: Listener = SILENT
             for member in members
         ),
         created_at=world.now(),
-        environment=dict(found.version.reason.environment),
+        environment=without_attempt(found.version.reason.environment),
         working_directory=_working_directory(found.version.reason.working_directory, members),
         restored_from=found.version.id,
     )

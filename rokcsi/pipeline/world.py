@@ -30,7 +30,8 @@ class World:
 
     `commit_of` reads what a workspace's git repository has checked out (`GitCommits(runner)`),
     given the workspace's folder and the working directory within it; `owner` names this process
-    in tasks; `namespace` and `host` go into the addresses of versions.
+    in tasks; `namespace` and `host` go into the addresses of versions; `home` is the folder that
+    the volumes lie in, where that is on this machine: no volume is filled from it.
     """
 
     cluster: Cluster
@@ -41,3 +42,4 @@ class World:
     now: Callable[[], dt.datetime] = utc_now
     namespace: str = DEFAULT_NAMESPACE
     host: str = ""
+    home: Path | None = None

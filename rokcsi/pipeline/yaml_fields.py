@@ -133,6 +133,11 @@ class Place:
         return isinstance(self.node, yaml.ScalarNode)
 
     @property
+    def is_text(self) -> bool:
+        """Tell whether this is a text: not a number, nor true or false, nor nothing."""
+        return self.node.tag == _TAG + "str"
+
+    @property
     def kind(self) -> str:
         """What is here instead, in words."""
         if isinstance(self.node, yaml.MappingNode):

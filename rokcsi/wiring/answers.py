@@ -48,7 +48,9 @@ class Answers:
     def checkpoints(
         self, *, bucket: str | None = None, object: str | None = None, run: str | None = None
     ) -> Sequence[Version]:
-        """Give the checkpoints that match, the oldest first."""
+        """Give the checkpoints that match, the oldest first; raise RecordNotFound for an unknown run."""
+        if run is not None:
+            self.run_named(run)
         return self._world.catalog.versions.list(VersionFilter(bucket, object, run))
 
     def find(self, which: str | Version) -> Version:

@@ -18,7 +18,7 @@ from rokcsi.config.settings import LocalSettings
 from rokcsi.local.cluster import LocalCluster
 from rokcsi.local.csi_client import CsiClient
 from rokcsi.local.driver import ensure_running, serve_command, socket_of
-from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.errors import InvalidRequest, RecordNotFound
 from rokcsi.model.pool import Capacity
 from rokcsi.pipeline.git_commits import GitCommits
 from rokcsi.pipeline.reconcile import reconcile
@@ -55,12 +55,20 @@ class LocalWorld:
 
 def local_settings(home: Path | None = None, config: Path | None = None) -> LocalSettings:
     """Read the settings of the local set-up; raise InvalidRequest."""
-    return read_settings({"home": None if home is None else str(home.absolute())}, config).local
+    return read_settings({"home": None if home is None else str(home)}, config).local
 
 
-def open_local(home: Path | None = None, config: Path | None = None) -> LocalWorld:
-    """Open the set-up of one home folder; raise InvalidRequest where it cannot be one."""
-    return opened(local_settings(home, config))
+def open_local(home: Path | None = None, config: Path | None = None, *, begins: bool = True) -> LocalWorld:
+    """Open the set-up of one home folder; raise InvalidRequest where it cannot be one.
+
+    Where there is none it is begun, unless `begins` is False: then RecordNotFound is raised.
+    """
+    settings = local_settings(home, config)
+    if not begins and not settings.home.exists():
+        raise RecordNotFound(
+            f"nothing has been made in {settings.home} yet; begin with `rokctl create notebook`, or name another --home"
+        )
+    return opened(settings)
 
 
 def opened(settings: LocalSettings) -> LocalWorld:
@@ -71,7 +79,7 @@ def opened(settings: LocalSettings) -> LocalWorld:
     parts.callback(cluster.close)
     catalog = open_catalog(settings.catalog)
     parts.callback(catalog.close)
-    world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()))
+    world = World(cluster, catalog, author=settings.author, commit_of=GitCommits(HostRunner()), home=settings.home)
 
     return LocalWorld(settings, world, cluster, _Preparation(settings, world), parts.close)
 

@@ -75,8 +75,9 @@ def test_the_doctor_shows_what_is_left_over_and_clears_it_only_when_told(rokcsi:
     assert shown.returncode == 1
     assert str(stray) in shown.stdout
     assert "Nothing was changed yet" in shown.stderr
-    refused = rokcsi("doctor", "--fix", answer="n\n")
-    assert (refused.returncode, stray.exists()) == (1, True)
+    refused = rokcsi("doctor", "--fix", answer="y\n")
+    assert (refused.returncode, stray.exists()) == (2, True)
+    assert "add --yes" in refused.stderr
     fixed = rokcsi("doctor", "--fix", "--yes")
     assert (fixed.returncode, stray.exists()) == (0, False), fixed.stderr
     assert f"cleared: file {stray}" in fixed.stderr

@@ -67,3 +67,8 @@ def test_waiting_needs_one_name(rokctl: Rokctl) -> None:
     result = rokctl("wait", "run", ok=False)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "name one run to wait for" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["cp", "steps"])
+def test_what_belongs_to_an_unknown_run_is_not_found(rokctl: Rokctl, notebook: str, kind: str) -> None:
+    assert rokctl("get", kind, "--run", "sums-00000000", ok=False).exit_code == 3

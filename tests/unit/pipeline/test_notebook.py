@@ -166,6 +166,15 @@ def test_a_wrong_wish_is_refused_before_anything_is_made(
     assert world.catalog.tasks.list() == []
 
 
+@pytest.mark.parametrize("part", ["", "work", "work/deep"])
+def test_a_folder_that_holds_the_volumes_is_never_copied_into_one(world: World, folders: Path, part: str) -> None:
+    holding = dataclasses.replace(world, home=folders / "work" / part / "home")
+    with pytest.raises(InvalidRequest, match="the volumes themselves lie in"):
+        notebook.create(holding, new_notebook(folders))
+    assert world.catalog.tasks.list() == []
+    notebook.create(dataclasses.replace(world, home=folders / "elsewhere"), new_notebook(folders))
+
+
 def test_a_taken_name_is_refused_and_its_owner_stays(
     world: World, cluster: MemoryCluster, lab: Notebook, folders: Path
 ) -> None:

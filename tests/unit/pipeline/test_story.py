@@ -159,6 +159,17 @@ def test_a_step_can_be_described_and_acknowledged(world: World, lab: Notebook, d
     assert f"rokctl restore {attempt.before.id[:8]}" in text
 
 
+def test_a_state_that_is_opened_has_the_steps_environment_but_is_not_the_step(
+    world: World, lab: Notebook, definition: PipelineDefinition
+) -> None:
+    failed = _failed_run(world, lab, definition)
+    attempt = failed.steps[3].attempts[0]
+    opened = restore(world, attempt.before or "", "opened").environment
+    gone = {"ROKCSI_RUN", "ROKCSI_STEP", "ROKCSI_ATTEMPT"}
+    assert opened == {name: value for name, value in attempt.environment.items() if name not in gone}
+    assert opened["ROKCSI_MARSHAL_DIR"] == failed.marshal_directory
+
+
 def test_a_run_can_be_resumed_without_a_word_and_fails_again(
     world: World, lab: Notebook, definition: PipelineDefinition
 ) -> None:
