@@ -23,7 +23,7 @@ from rokcsi.model.history import (
     Version,
     VersionState,
 )
-from rokcsi.model.runs import Attempt, ClonedVolume, Run, RunStatus, Step, StepStatus
+from rokcsi.model.runs import Attempt, ClonedVolume, MountedVolume, Run, RunStatus, Step, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -163,7 +163,7 @@ def _attempt_of(row: RowMapping) -> Attempt:
     return Attempt(
         status=StepStatus(row["status"]),
         command=tuple(row["command"]),
-        mounts=tuple(PodVolume(**mount) for mount in row["mounts"]),
+        mounts=tuple(MountedVolume(**mount) for mount in row["mounts"]),
         **_same(row, *same),
     )
 

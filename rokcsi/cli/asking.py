@@ -9,7 +9,7 @@ import typer
 
 from rokcsi.cli.completing import checkpoints, kinds, names_of_kind, runs, steps
 from rokcsi.cli.formats import Format, dump, show_list, show_one
-from rokcsi.cli.nouns import Noun, Scope, noun, run_and_step
+from rokcsi.cli.nouns import Noun, Scope, kind_and_names, name_in, run_and_step
 from rokcsi.cli.opening import session, undone
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import TaskStatus
@@ -39,7 +39,7 @@ def get(
     Kinds: notebooks (nb), checkpoints (cp, versions), buckets, objects, tasks, runs, steps,
     claims (pvc), pods, pools. `KIND/NAME` is understood too.
     """
-    chosen, given = _kind_and_names(kind, names or [])
+    chosen, given = kind_and_names(kind, names or [])
     with session(context) as opened:
         if not given:
             scope = _scope(chosen, bucket, object, run)
@@ -63,12 +63,17 @@ def describe(
     A checkpoint is named by its id, the first 6 digits of it, or its URL; a step as RUN/STEP;
     an object as BUCKET/OBJECT. Without a name, all of the kind are described.
     """
-    chosen, given = _kind_and_names(kind, names or [])
+    if output is Format.WIDE:
+        raise InvalidRequest("a page of details has no wider form; leave -o out, or take json, yaml or name")
+    chosen, given = kind_and_names(kind, names or [])
     with session(context) as opened:
         things = [chosen.found(opened, name) for name in given] if given else list(chosen.listed(opened, Scope()))
         for number, thing in enumerate(things):
             if output in {Format.JSON, Format.YAML}:
                 dump(chosen.details(opened, thing), output)
+                continue
+            if output is Format.NAME:
+                typer.echo(_full_name(chosen, thing))
                 continue
             if number:
                 typer.echo("")
@@ -82,7 +87,7 @@ def logs(
 ) -> None:
     """Print what a step printed."""
     with session(context) as opened:
-        typer.echo(opened.log(*run_and_step(step), attempt), nl=False)
+        typer.echo(opened.log(*run_and_step(name_in(step, "step")), attempt), nl=False)
 
 
 def url(
@@ -91,39 +96,36 @@ def url(
 ) -> None:
     """Print the URL of a checkpoint, which `rokctl restore` takes."""
     with session(context) as opened:
-        typer.echo(opened.url(checkpoint))
+        typer.echo(opened.url(name_in(checkpoint, "checkpoint")))
 
 
 def wait(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(metavar="run|task", help="What to wait for.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", autocompletion=names_of_kind)],
+    kind: Annotated[str, typer.Argument(metavar="run|task", help="What to wait for; run/NAME is understood too.")],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=names_of_kind)] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most; 0 only looks.")] = 3600.0,
 ) -> None:
     """Wait until a run or a task is over; exit status 1 when it did not succeed or is not over in time."""
     until = time.monotonic() + timeout
+    chosen, names = kind_and_names(kind, [name] if name is not None else [])
+    if len(names) != 1:
+        raise InvalidRequest(f"name one {chosen.name} to wait for: rokctl wait {chosen.name} NAME")
     with session(context) as opened, undone("nothing was changed; what you waited for goes on"):
-        status = _status(opened, kind, name)
+        status = _status(opened, chosen, names[0])
         while status in {RunStatus.RUNNING, TaskStatus.RUNNING, TaskStatus.PENDING} and time.monotonic() < until:
             time.sleep(_POLL_SECONDS)
-            status = _status(opened, kind, name)
-    typer.echo(f"{kind}/{name} {status}")
+            status = _status(opened, chosen, names[0])
+    typer.echo(f"{chosen.name}/{names[0]} {status}")
     if status not in {RunStatus.SUCCEEDED, TaskStatus.SUCCESS}:
         raise typer.Exit(FAILED)
 
 
-def _status(opened: Session, kind: str, name: str) -> RunStatus | TaskStatus:
-    if noun(kind).name == "run":
+def _status(opened: Session, chosen: Noun, name: str) -> RunStatus | TaskStatus:
+    if chosen.name == "run":
         return opened.run_named(name).status
-    if noun(kind).name == "task":
+    if chosen.name == "task":
         return opened.task(name).status
-    raise InvalidRequest(f"one can wait for a run or a task, not for a {noun(kind).name}")
-
-
-def _kind_and_names(kind: str, names: list[str]) -> tuple[Noun, list[str]]:
-    """Read KIND NAME… or KIND/NAME."""
-    word, slash, name = kind.partition("/")
-    return noun(word), [name, *names] if slash else names
+    raise InvalidRequest(f"one can wait for a run or a task, not for a {chosen.name}")
 
 
 def _scope(chosen: Noun, bucket: str | None, object: str | None, run: str | None) -> Scope:
@@ -131,7 +133,8 @@ def _scope(chosen: Noun, bucket: str | None, object: str | None, run: str | None
     for name, value in given.items():
         if value is not None and name not in chosen.scoped_by:
             raise InvalidRequest(f"{chosen.plural} cannot be restricted by --{name}")
-    return Scope(bucket, object, run)
+    of_bucket = None if bucket is None else name_in(bucket, "bucket")
+    return Scope(of_bucket, object, None if run is None else name_in(run, "run"))
 
 
 def _full_name(chosen: Noun, thing: object) -> str:

@@ -44,14 +44,14 @@ NOTEBOOK = (
 )
 VERSION = (
     Column[Version]("ID", lambda version: short(version.id)),
-    Column[Version]("BUCKET", lambda version: version.bucket),
     Column[Version]("OBJECT", lambda version: version.object),
     Column[Version]("REASON", _reason),
     Column[Version]("EXIT", lambda version: status_of_exit(version.reason.exit_status)),
-    Column[Version]("SIZE", lambda version: str(version.size)),
     Column[Version]("WINDOW", lambda version: seconds(version.freeze_window_seconds)),
     Column[Version]("AGE", lambda version: age(version.created_at)),
     Column[Version]("TITLE", lambda version: version.title or "-"),
+    Column[Version]("BUCKET", lambda version: version.bucket, wide=True),
+    Column[Version]("SIZE", lambda version: str(version.size), wide=True),
     Column[Version]("STATE", lambda version: version.state, wide=True),
     Column[Version]("PINNED", lambda version: yes(version.pinned), wide=True),
     Column[Version]("AUTHOR", lambda version: version.author or "-", wide=True),

@@ -11,6 +11,7 @@ import typer
 
 from rokcsi.cli import columns, completing
 from rokcsi.cli.formats import Column, Format, show_one
+from rokcsi.cli.nouns import name_in
 from rokcsi.cli.opening import place_of, session, undone
 from rokcsi.cli.painting import Painter
 from rokcsi.cli.words import short
@@ -83,7 +84,9 @@ def checkpoint(
 ) -> None:
     """Take a checkpoint: snapshot all volumes of a notebook at one instant."""
     with _at_work(context, "no checkpoint was taken; its snapshots are gone again") as (opened, painter):
-        made = opened.checkpoint(notebook, title=title, message=message, author=author, listener=painter)
+        made = opened.checkpoint(
+            name_in(notebook, "notebook"), title=title, message=message, author=author, listener=painter
+        )
     _tell(made, columns.VERSION, output, f"checkpoint/{made.id} taken")
 
 
@@ -97,7 +100,7 @@ def restore(
 ) -> None:
     """Open a checkpoint as a new notebook: all its volumes cloned side by side, with its environment."""
     with _at_work(context, "the notebook that was being restored is gone again") as (opened, painter):
-        made = opened.restore(checkpoint, name=name, listener=painter)
+        made = opened.restore(name_in(checkpoint, "checkpoint"), name=name, listener=painter)
     _tell(made, columns.NOTEBOOK, output, f"notebook/{made.name} restored from {short(made.restored_from)}")
 
 
@@ -125,7 +128,7 @@ def run(
     with _at_work(context, _CANCELED) as (opened, painter):
         ended = opened.run(
             pipeline,
-            notebook=notebook,
+            notebook=name_in(notebook, "notebook"),
             parameters=pairs_of(parameters, "--param"),
             parallelism=parallelism,
             title=title,
@@ -172,8 +175,8 @@ def resume(
     with _at_work(context, _CANCELED) as (opened, painter):
         ended = opened.resume(
             name,
-            notebook=notebook,
-            checkpoint=checkpoint,
+            notebook=None if notebook is None else name_in(notebook, "notebook"),
+            checkpoint=None if checkpoint is None else name_in(checkpoint, "checkpoint"),
             from_step=from_step,
             pipeline=pipeline,
             parameters=pairs_of(parameters, "--param"),
@@ -201,7 +204,7 @@ def execute(
 ) -> None:
     """Run a command where a notebook's volumes are mounted; ends with the command's status."""
     with session(context) as opened:
-        status = opened.execute(notebook, command)
+        status = opened.execute(name_in(notebook, "notebook"), command)
     raise typer.Exit(status if status >= 0 else 128 - status)
 
 
@@ -210,7 +213,7 @@ def name_of_run(words: Sequence[str]) -> str:
     *kind, name = words
     if kind not in ([], ["run"], ["runs"]):
         raise InvalidRequest(f"name one run, not {' '.join(words)!r}")
-    return name.removeprefix("run/")
+    return name_in(name, "run")
 
 
 def parsed_volume(text: str) -> NewNotebookVolume:

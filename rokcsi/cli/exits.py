@@ -6,6 +6,7 @@ The statuses stand in `wiring/exits.py`; `--debug` before the command shows the 
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from typing import Any
 
@@ -13,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from rokcsi.model.errors import RokcsiError
-from rokcsi.wiring.exits import FAILED, exit_status
+from rokcsi.wiring.exits import FAILED, INTERRUPTED, exit_status
 
 DEBUG_VARIABLE = "ROKCSI_DEBUG"
 
@@ -31,12 +32,30 @@ class FriendlyGroup(TyperGroup):
         except PermissionError as error:
             _tell(f"{error}; run it as root")
             raise typer.Exit(FAILED) from error
+        except BrokenPipeError:
+            raise  # whoever read our output has seen enough; Typer ends quietly
+        except OSError as error:
+            _tell(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+            _forget_output()
+            raise typer.Exit(FAILED) from error
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell(message: str) -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     typer.echo(f"error: {message}", err=True)
+
+
+def _forget_output() -> None:
+    """Let what could not be written go, where standard output is what failed: Python would try once more at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - not a path but a descriptor is wanted
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def show_tracebacks(debug: bool) -> None:

@@ -11,14 +11,14 @@ import typer
 from rokcsi.cli import completing
 from rokcsi.cli.asking import Kind
 from rokcsi.cli.asking_first import ask_first
-from rokcsi.cli.nouns import noun
+from rokcsi.cli.nouns import kind_and_names, name_in
 from rokcsi.cli.opening import session, undone
 from rokcsi.model.errors import InvalidRequest, NotSupported
 from rokcsi.pipeline.retention import RetentionPlan
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-_AGE = re.compile(r"(\d+)([smhdw])")
+_AGE = re.compile(r"([0-9]{1,40})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -35,9 +35,7 @@ def delete(
     A notebook's checkpoints stay when it goes; a run takes its volumes and checkpoints with it.
     On a terminal it asks first.
     """
-    word, slash, name = kind.partition("/")
-    chosen = noun(word)
-    given = [name, *(names or [])] if slash else list(names or [])
+    chosen, given = kind_and_names(kind, names or [])
     if chosen.delete is None:
         raise NotSupported(
             f"{chosen.plural} cannot be deleted by themselves; delete the notebook or run they belong to"
@@ -89,7 +87,7 @@ def pin(
 ) -> None:
     """Keep a checkpoint from being deleted, by hand or by rule."""
     with session(context) as opened:
-        typer.echo(f"checkpoint/{opened.pin(checkpoint).id} pinned")
+        typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint')).id} pinned")
 
 
 def unpin(
@@ -98,7 +96,7 @@ def unpin(
 ) -> None:
     """Let a pinned checkpoint be deleted again."""
     with session(context) as opened:
-        typer.echo(f"checkpoint/{opened.pin(checkpoint, pinned=False).id} unpinned")
+        typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint'), pinned=False).id} unpinned")
 
 
 def parsed_age(text: str) -> dt.timedelta:
@@ -106,7 +104,10 @@ def parsed_age(text: str) -> dt.timedelta:
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise InvalidRequest(f"not an age: {text!r}; write it as 90m, 12h, 30d or 4w")
-    return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        return dt.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError as error:
+        raise InvalidRequest(f"{text!r} is too long an age; it cannot be more than a hundred years") from error
 
 
 def _show(plan: RetentionPlan, words: str) -> None:

@@ -1,7 +1,7 @@
 """How an answer is printed: `-o table|wide|json|yaml|name`.
 
-A table is drawn for people (no lines, as kubectl's; cut to the terminal's width, whole when
-piped). JSON and YAML are the answer's frozen dataclasses field by field: sizes are numbers
+A table is drawn for people: no lines, and nothing is cut, as kubectl's, so that whatever it
+shows can be pasted; where a row is wider than the terminal, the terminal folds it. JSON and YAML are the answer's frozen dataclasses field by field: sizes are numbers
 of bytes, instants ISO 8601 in UTC, durations seconds.
 """
 
@@ -25,7 +25,7 @@ from rich.text import Text
 from rokcsi.model.sizes import Bytes
 
 T = TypeVar("T")
-_UNLIMITED = 10_000
+_UNLIMITED = 1_000_000  # columns
 
 
 class Format(StrEnum):
@@ -104,17 +104,16 @@ def show_one(value: T, columns: Sequence[Column[T]], form: Format, name: Callabl
 
 
 def print_table(rows: Sequence[T], columns: Sequence[Column[T]]) -> None:
-    """Print a table: no lines, cut to the terminal's width, whole when standard output is no terminal."""
+    """Print a table, whole."""
     typer.echo("\n".join(drawn_table(rows, columns)))
 
 
 def drawn_table(rows: Sequence[T], columns: Sequence[Column[T]]) -> Sequence[str]:
     """Give the lines of a table."""
-    terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if terminal else _UNLIMITED, highlight=False)
+    console = Console(file=sys.stdout, width=_UNLIMITED, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column.heading, overflow="ellipsis", no_wrap=True, min_width=8 if number == 0 else None)
+    for column in columns:
+        table.add_column(column.heading, no_wrap=True)
     for row in rows:
         table.add_row(*(Text(_one_line(column.text(row))) for column in columns))
     with console.capture() as drawn:

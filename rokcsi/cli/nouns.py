@@ -180,6 +180,9 @@ NOUNS: tuple[Noun, ...] = (
 )
 
 
+_OF_TWO_PARTS = frozenset({"object", "step"})  # a bucket may be called as a kind is: `notebooks`
+
+
 def noun(word: str) -> Noun:
     """Give the noun that a word names, in any of its forms; raise InvalidRequest with all of them."""
     found = next((each for each in NOUNS if word.lower() in each.names), None)
@@ -187,6 +190,27 @@ def noun(word: str) -> Noun:
         known = ", ".join(f"{each.plural}{f' ({each.short_names[0]})' if each.short_names else ''}" for each in NOUNS)
         raise InvalidRequest(f"there is no kind {word!r}; there are: {known}")
     return found
+
+
+def kind_and_names(kind: str, names: Sequence[str]) -> tuple[Noun, list[str]]:
+    """Read KIND NAME… or KIND/NAME…, all of one kind; raise InvalidRequest."""
+    word, slash, _ = kind.partition("/")
+    chosen = noun(word)
+    return chosen, [name_in(each, chosen.name) for each in ([kind] if slash else []) + list(names)]
+
+
+def name_in(text: str, kind: str) -> str:
+    """Read NAME or KIND/NAME, as `-o name` prints it; raise InvalidRequest where another kind is named.
+
+    What has a `/` of its own (BUCKET/OBJECT, RUN/STEP, a URL) may follow the kind as well.
+    """
+    word, slash, name = text.partition("/")
+    named = next((each.name for each in NOUNS if slash and word in each.names), None)
+    if kind in _OF_TWO_PARTS:
+        return name if named == kind and "/" in name else text
+    if named not in {None, kind}:
+        raise InvalidRequest(f"{text[:60]!r} names a {named}; a {kind} is wanted")
+    return text if named is None else name
 
 
 def run_and_step(text: str) -> tuple[str, str]:

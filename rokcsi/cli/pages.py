@@ -12,8 +12,8 @@ from rokcsi.cli.words import instant, pairs, seconds, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod, PodVolume
 from rokcsi.model.history import Bucket, FileObject, Member, Notebook, Reason, Task, Version
 from rokcsi.model.origin import Origin
-from rokcsi.model.runs import ClonedVolume, Run, Step
-from rokcsi.pipeline.describe import AttemptDescription, CheckpointLink, MountedVolume, StepDescription
+from rokcsi.model.runs import ClonedVolume, MountedVolume, Run, Step
+from rokcsi.pipeline.describe import AttemptDescription, CheckpointLink, StepDescription
 from rokcsi.wiring.local import LocalPool
 
 _MEMBERS = (
@@ -33,11 +33,11 @@ _MOUNTS = (
     Column[PodVolume]("READ-ONLY", lambda volume: yes(volume.readonly)),
 )
 _STEP_MOUNTS = (
-    Column[MountedVolume]("VOLUME", lambda mounted: mounted.mount.name),
-    Column[MountedVolume]("MOUNTED AT", lambda mounted: mounted.mount.mount_path),
-    Column[MountedVolume]("CLAIM", lambda mounted: mounted.mount.claim),
+    Column[MountedVolume]("VOLUME", lambda mounted: mounted.name),
+    Column[MountedVolume]("MOUNTED AT", lambda mounted: mounted.mount_path),
+    Column[MountedVolume]("CLAIM", lambda mounted: mounted.claim),
     Column[MountedVolume]("CLONED AS", lambda mounted: mounted.cloned_as or "-"),
-    Column[MountedVolume]("READ-ONLY", lambda mounted: yes(mounted.mount.readonly)),
+    Column[MountedVolume]("READ-ONLY", lambda mounted: yes(mounted.readonly)),
 )
 _CLONES = (
     Column[ClonedVolume]("NAME", lambda clone: clone.name),
@@ -167,7 +167,7 @@ def _attempt(page: Page, described: AttemptDescription) -> None:
     page.line("  Before", _link(described.before))
     page.line("  After", _link(described.after))
     page.line("  Log", attempt.log or "-")
-    page.table("  Mounts", described.mounts, _STEP_MOUNTS)
+    page.table("  Mounts", attempt.mounts, _STEP_MOUNTS)
     if attempt.log_tail:
         page.text("  End of the log", attempt.log_tail)
 

@@ -213,9 +213,11 @@ class Declared(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _follow_home(cls, values: Any) -> Any:
+    def _follow_others(cls, values: Any) -> Any:
         home = values.get("home", cls.model_fields["home"].default)
-        return {"endpoint": f"unix://{home}/run/csi.sock", "pool": f"loopfile:{home}/pool"} | values
+        name = values.get("driver_name", cls.model_fields["driver_name"].default)
+        defaults = {"endpoint": f"unix://{home}/run/csi.sock", "pool": f"loopfile:{home}/pool"}
+        return defaults | {"topology_key": f"topology.{str(name).lower()}/node"} | values
 
     @model_validator(mode="after")
     def _records_apart_from_pool(self) -> Self:

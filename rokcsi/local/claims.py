@@ -16,6 +16,7 @@ from rokcsi.local.records import Shelf
 from rokcsi.model.cluster import Claim, NewClaim
 from rokcsi.model.errors import (
     Busy,
+    InvalidRequest,
     OutOfRange,
     OutOfSpace,
     RecordExists,
@@ -136,6 +137,6 @@ class Claims:
         """Learn the handle of a volume whose creation was cut short: CSI tells it only to whoever asks for it again."""
         try:
             volume = self._client.create_volume(self._order(record))
-        except (OutOfSpace, OutOfRange, SnapshotNotFound):
+        except (InvalidRequest, OutOfSpace, OutOfRange, SnapshotNotFound):
             return None
         return replace(record, volume=volume.handle, size=volume.size, context=volume.context)

@@ -6,10 +6,12 @@ Called by the rest of `local/`. Every method may be repeated; errors are the dom
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import grpc
 
@@ -21,6 +23,8 @@ from rokcsi.model.pool import Capacity
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
+P = ParamSpec("P")
+M = TypeVar("M")
 FREEZE_WINDOW, CONSISTENCY = "rokcsi-freeze-window-seconds", "rokcsi-consistency"
 _OF_POOL = "rokcsi-pool-"
 _PROBE_SECONDS = 5.0
@@ -84,6 +88,19 @@ class StagedVolume:
     context: Mapping[str, str]
 
 
+def _in_our_words(message: Callable[P, M]) -> Callable[P, M]:
+    """Raise InvalidRequest where a value fits into no message: a size beyond int64, a text that is no UTF-8."""
+
+    @wraps(message)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> M:
+        try:
+            return message(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            raise errors.InvalidRequest(f"the driver cannot be asked for that: {error}") from error
+
+    return translated
+
+
 def _capability(filesystem: str) -> csi.VolumeCapability:
     """Several pods of this one machine may write: two parallel steps share the workspace's clone."""
     return csi.VolumeCapability(
@@ -132,15 +149,7 @@ class CsiClient:
 
     def create_volume(self, order: VolumeOrder) -> ProvisionedVolume:
         """Make a volume, or find the one of this name; raise VolumeDiffers, SnapshotNotFound, PoolFull, SizeOutOfRange."""
-        request = csi.CreateVolumeRequest(
-            name=order.name,
-            capacity_range=csi.CapacityRange(required_bytes=order.size),
-            volume_capabilities=[_capability(order.filesystem)],
-            parameters=order.parameters,
-        )
-        if order.from_snapshot is not None:
-            request.volume_content_source.snapshot.snapshot_id = order.from_snapshot
-        volume = self._call(self._controller.CreateVolume, request, _OF_VOLUMES).message.volume
+        volume = self._call(self._controller.CreateVolume, _volume_request(order), _OF_VOLUMES).message.volume
         return ProvisionedVolume(volume.volume_id, Bytes(volume.capacity_bytes), dict(volume.volume_context))
 
     def delete_volume(self, handle: str) -> None:
@@ -149,7 +158,7 @@ class CsiClient:
 
     def cut(self, name: str, volumes: Sequence[str], parameters: Mapping[str, str]) -> SnapshotGroup:
         """Snapshot these volumes at one instant, or find the group of this name; raise GroupDiffers, VolumeNotFound, PoolFull."""
-        request = csi.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volumes, parameters=parameters)
+        request = _cut_request(name, volumes, parameters)
         return _group(self._call(self._groups.CreateVolumeGroupSnapshot, request, _OF_GROUPS))
 
     def group(self, handle: str) -> SnapshotGroup:
@@ -164,13 +173,7 @@ class CsiClient:
 
     def stage(self, volume: StagedVolume) -> None:
         """Have the volume mounted once for this node; raise VolumeNotFound."""
-        request = csi.NodeStageVolumeRequest(
-            volume_id=volume.handle,
-            staging_target_path=str(volume.staging),
-            volume_capability=_capability(volume.filesystem),
-            volume_context=volume.context,
-        )
-        self._call(self._node.NodeStageVolume, request, _ON_THE_NODE)
+        self._call(self._node.NodeStageVolume, _stage_request(volume), _ON_THE_NODE)
 
     def unstage(self, handle: str, staging: Path) -> None:
         """Undo `stage`; raise StillInUse."""
@@ -180,14 +183,7 @@ class CsiClient:
 
     def publish(self, volume: StagedVolume, target: Path, *, readonly: bool, pod: Mapping[str, str]) -> None:
         """Have a staged volume shown at a pod's path; `pod` is what kubelet tells of the pod."""
-        request = csi.NodePublishVolumeRequest(
-            volume_id=volume.handle,
-            staging_target_path=str(volume.staging),
-            target_path=str(target),
-            volume_capability=_capability(volume.filesystem),
-            readonly=readonly,
-            volume_context={**volume.context, **pod},
-        )
+        request = _publish_request(volume, target, pod, readonly=readonly)
         self._call(self._node.NodePublishVolume, request, _ON_THE_NODE)
 
     def unpublish(self, handle: str, target: Path) -> None:
@@ -195,6 +191,50 @@ class CsiClient:
         request = csi.NodeUnpublishVolumeRequest(volume_id=handle, target_path=str(target))
         with suppress(errors.VolumeNotFound):  # it is gone, its mounts with it
             self._call(self._node.NodeUnpublishVolume, request, _ON_THE_NODE)
+
+
+@_in_our_words
+def _volume_request(order: VolumeOrder) -> csi.CreateVolumeRequest:
+    request = csi.CreateVolumeRequest(
+        name=order.name,
+        capacity_range=csi.CapacityRange(required_bytes=order.size),
+        volume_capabilities=[_capability(order.filesystem)],
+        parameters=order.parameters,
+    )
+    if order.from_snapshot is not None:
+        request.volume_content_source.snapshot.snapshot_id = order.from_snapshot
+    return request
+
+
+@_in_our_words
+def _cut_request(
+    name: str, volumes: Sequence[str], parameters: Mapping[str, str]
+) -> csi.CreateVolumeGroupSnapshotRequest:
+    return csi.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volumes, parameters=parameters)
+
+
+@_in_our_words
+def _stage_request(volume: StagedVolume) -> csi.NodeStageVolumeRequest:
+    return csi.NodeStageVolumeRequest(
+        volume_id=volume.handle,
+        staging_target_path=str(volume.staging),
+        volume_capability=_capability(volume.filesystem),
+        volume_context=volume.context,
+    )
+
+
+@_in_our_words
+def _publish_request(
+    volume: StagedVolume, target: Path, pod: Mapping[str, str], *, readonly: bool
+) -> csi.NodePublishVolumeRequest:
+    return csi.NodePublishVolumeRequest(
+        volume_id=volume.handle,
+        staging_target_path=str(volume.staging),
+        target_path=str(target),
+        volume_capability=_capability(volume.filesystem),
+        readonly=readonly,
+        volume_context={**volume.context, **pod},
+    )
 
 
 def _group(answer: Answer) -> SnapshotGroup:

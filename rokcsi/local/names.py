@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Sequence
 
 from rokcsi.model.cluster import NewClaim, NewPod, PodVolume
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.filesystems import FILESYSTEMS
-from rokcsi.model.sizes import Bytes
+from rokcsi.model.mount_paths import mount_path_problem
+from rokcsi.model.sizes import LARGEST, Bytes
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _VOLUME_NAME = re.compile(_LABEL)
 _LONGEST_NAME = 253
 _VARIABLE = re.compile(r"[A-Za-z_][-A-Za-z0-9_.]*")
-_TAKEN_WITH_ALL_BELOW = ("/proc", "/sys", "/dev")
-_TAKEN = frozenset({"/", "/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/run", "/sbin", "/usr", "/var"})
-_TAKEN |= {"/usr/bin", "/usr/lib", "/usr/lib64", "/usr/local", "/usr/sbin", "/var/run"}
 
 
 def check_name(kind: str, name: str) -> None:
@@ -38,6 +35,8 @@ def check_claim(new: NewClaim) -> None:
         raise InvalidRequest(f"claim {new.name!r}: {new.filesystem[:32]!r} is no file system; use {known}")
     if new.size <= Bytes(0):
         raise InvalidRequest(f"claim {new.name!r}: its size is 0; ask for 1Gi, say")
+    if new.size > LARGEST:
+        raise InvalidRequest(f"claim {new.name!r}: its size is {new.size}; a size stays below {LARGEST}")
     if new.from_snapshot == "":
         raise InvalidRequest(f"claim {new.name!r}: the snapshot's handle is empty; leave it out for an empty volume")
 
@@ -82,13 +81,5 @@ def _check_distinct(pod: str, what: str, values: Sequence[str]) -> None:
 
 
 def _check_mount_path(pod: str, path: str) -> None:
-    if not path.startswith("/") or not path.isprintable():
-        raise InvalidRequest(f"pod {pod!r}: the mount path {path[:128]!r} is not absolute, or not printable")
-    plain = "/" + posixpath.normpath(path).lstrip("/")
-    if plain != path:
-        raise InvalidRequest(f"pod {pod!r}: write the mount path {path!r} as {plain!r}")
-    below = any(path == taken or path.startswith(taken + "/") for taken in _TAKEN_WITH_ALL_BELOW)
-    if path in _TAKEN or below:
-        raise InvalidRequest(
-            f"pod {pod!r}: no volume can be mounted over {path}; choose a folder such as /home/user/work"
-        )
+    if (problem := mount_path_problem(path)) is not None:
+        raise InvalidRequest(f"pod {pod!r}: the mount path {problem}")

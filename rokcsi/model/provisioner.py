@@ -34,7 +34,9 @@ class VolumeRequest:
     source's, `xfs` where there is no source. `verify_clone` checks the clone's file system
     before it is handed out.
     `mutable` is what `Provisioner.modify` takes, applied from the start: a wrong key or value
-    raises InvalidRequest before anything is made. It is no part of what a repeated call compares.
+    raises InvalidRequest before anything is made. A repeated call compares it with what was
+    given then, not with what `modify` has changed since; it does not compare `verify_clone`, which
+    makes no other volume, nor `labels`.
     """
 
     name: str

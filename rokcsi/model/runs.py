@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rokcsi.model.cluster import PodVolume
-
 
 class RunStatus(StrEnum):
     """How a run stands."""
@@ -36,11 +34,26 @@ class StepStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MountedVolume:
+    """One volume as an attempt saw it: `cloned_as` is `create-volume-<i>` of its leg, `snapshot` what it began as.
+
+    Both are empty in what was recorded before they were kept.
+    """
+
+    name: str
+    claim: str
+    mount_path: str
+    readonly: bool = False
+    cloned_as: str = ""
+    snapshot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of a step.
 
     `number` counts from 1 over the whole life of the run, resumes included. `mounts` says
-    which claim was mounted where. `exit_status` is None until its command has ended
+    which clone was mounted where. `exit_status` is None until its command has ended
     (negative: the signal that ended it). `log` is the path of what it printed, `log_tail`
     the end of that, kept of failures. `before` and `after` are versions' ids.
     """
@@ -56,7 +69,7 @@ class Attempt:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
-    mounts: tuple[PodVolume, ...] = ()
+    mounts: tuple[MountedVolume, ...] = ()
     log: str | None = None
     log_tail: str = ""
     message: str = ""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Self
 
 from rokcsi.model.errors import InvalidRequest, SizeOutOfRange
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _UNITS |= {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50}
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGTP]|[KMGTP]i)?B?")
+_QUANTITY = re.compile(r"([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*([kMGTP]|[KMGTP]i)?B?")
 
 
 class Bytes(int):
@@ -24,12 +25,15 @@ class Bytes(int):
 
     @classmethod
     def parse(cls, text: str) -> Bytes:
-        """Read a Kubernetes quantity (`10Gi`, `500M`, `1073741824`); raise InvalidRequest."""
+        """Read a Kubernetes quantity (`10Gi`, `500M`, `1073741824`); raise InvalidRequest, above `LARGEST` too."""
         match = _QUANTITY.fullmatch(text.strip())
         if match is None:
             raise InvalidRequest(f"not a size: {text!r}; write it as 10Gi, 500M or 1073741824")
         number, unit = match.groups()
-        return cls(int(float(number) * _UNITS[unit or ""]) if "." in number else int(number) * _UNITS[unit or ""])
+        size = cls(int(Fraction(number) * _UNITS[unit or ""]))
+        if size > LARGEST:
+            raise InvalidRequest(f"{text.strip()} is too large; a size stays below {LARGEST}")
+        return size
 
     def rounded_up(self, unit: int) -> Bytes:
         """Give the next multiple of `unit` bytes."""
@@ -45,6 +49,7 @@ class Bytes(int):
         return format(str(self), spec)
 
 
+LARGEST = Bytes((1 << 63) - 1)  # CSI's sizes are int64
 _NOTHING = Bytes(0)
 
 

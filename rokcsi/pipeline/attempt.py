@@ -58,7 +58,7 @@ class AttemptOfStep:
             command=self.step.command,
             environment=mounts.environment(self.run, self.definition, self.step, number),
             working_directory=mounts.working_directory(self.run, self.definition, self.step),
-            mounts=mounts.pod_volumes(self.run.volumes),
+            mounts=mounts.mounted_volumes(self.run.volumes),
         )
 
     def _started(self, attempt: Attempt) -> Attempt:
@@ -79,7 +79,7 @@ class AttemptOfStep:
     def _pod(self, attempt: Attempt) -> NewPod:
         return NewPod(
             name=attempt.pod,
-            volumes=attempt.mounts,
+            volumes=mounts.pod_volumes(self.run.volumes),
             command=attempt.command,
             environment=attempt.environment,
             working_directory=attempt.working_directory,
@@ -121,7 +121,7 @@ class AttemptOfStep:
         new = NewCheckpoint(
             bucket=self.run.pipeline,
             object=self.run.id,
-            volumes=attempt.mounts,
+            volumes=mounts.pod_volumes(self.run.volumes),
             reason=Reason(
                 kind=kind,
                 run=self.run.id,

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import PurePosixPath
 
 from rokcsi.model.cluster import NewPod
-from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import Version
 from rokcsi.model.runs import ClonedVolume, Run
 from rokcsi.pipeline.definition import PipelineDefinition
@@ -47,8 +46,6 @@ def clone_volumes(
 def _wanted(run: Run, origin: Version, definition: PipelineDefinition) -> Run:
     """Give the run with the volumes that it will have: recorded first, so that a crash leaves none without an owner."""
     mounts = mounted_members(origin.members, definition)
-    if mounts[0].readonly:
-        raise InvalidRequest(f"pipeline {definition.name!r}: the workspace {mounts[0].name!r} cannot be read-only")
     volumes = [
         ClonedVolume(name, mount.name, _claim_name(run, name), mount.mount_path, member.snapshot, mount.readonly)
         for number, (member, mount) in enumerate(zip(origin.members, mounts, strict=True), start=1)

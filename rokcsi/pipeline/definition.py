@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rokcsi.model.mount_paths import mount_path_problem
 from rokcsi.pipeline.dag import Needs, cycle
-from rokcsi.pipeline.names import name_problem, path_problem, variable_problem
+from rokcsi.pipeline.names import name_problem, variable_problem
 from rokcsi.pipeline.yaml_fields import Place, nearest
 from rokcsi.pipeline.yaml_places import Complaints, PipelineFileWrong, compose, read_text
 
@@ -39,11 +40,15 @@ class StepDefinition:
 
 @dataclass(frozen=True, slots=True)
 class VolumeDefinition:
-    """How the steps see one of the notebook's volumes, where that differs; None is as in the notebook."""
+    """How the steps see one of the notebook's volumes, where that differs; None is as in the notebook.
+
+    `place` is where the file says so, as `file:line:column: field`.
+    """
 
     name: str
     mount_path: str | None = None
     readonly: bool | None = None
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ def _volumes(place: Place | None) -> tuple[VolumeDefinition, ...]:
 def _volume(name: str, place: Place) -> VolumeDefinition:
     found = place.mapping(VOLUME_KEYS)
     path = found["mount_path"].text() if "mount_path" in found else None
-    if path is not None and (problem := path_problem(path)) is not None:
+    if path is not None and (problem := mount_path_problem(path)) is not None:
         found["mount_path"].complain(problem)
-    return VolumeDefinition(name, path, found["readonly"].truth() if "readonly" in found else None)
+    readonly = found["readonly"].truth() if "readonly" in found else None
+    return VolumeDefinition(name, path, readonly, place.address)

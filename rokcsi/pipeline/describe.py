@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rokcsi.model.cluster import PodVolume
 from rokcsi.model.errors import RecordNotFound
 from rokcsi.model.history import Version
 from rokcsi.model.origin import Origin
@@ -23,20 +22,10 @@ class CheckpointLink:
 
 
 @dataclass(frozen=True, slots=True)
-class MountedVolume:
-    """One volume as the step saw it: `cloned_as` is `create-volume-<i>` where it is of the run's present leg."""
-
-    mount: PodVolume
-    cloned_as: str = ""
-    snapshot: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class AttemptDescription:
-    """One attempt with its mounts and the versions before and after it."""
+    """One attempt with the versions before and after it."""
 
     attempt: Attempt
-    mounts: tuple[MountedVolume, ...]
     before: CheckpointLink | None
     after: CheckpointLink | None
 
@@ -60,7 +49,7 @@ def describe_step(world: World, run_id: str, step_name: str) -> StepDescription:
     if step is None:
         hint = nearest(step_name, [step.name for step in run.steps])
         raise RecordNotFound(f"run {run_id} has no step {step_name[:60]!r}{hint}")
-    return StepDescription(run, step, tuple(_attempt(world, run, attempt) for attempt in step.attempts))
+    return StepDescription(run, step, tuple(_attempt(world, attempt) for attempt in step.attempts))
 
 
 def url_of(world: World, version: Version) -> str:
@@ -83,15 +72,8 @@ def acknowledgement(world: World, run: Run, step: Step, attempt: Attempt) -> str
     return "\n".join(lines) + "\n"
 
 
-def _attempt(world: World, run: Run, attempt: Attempt) -> AttemptDescription:
-    clones = {volume.claim: volume for volume in run.volumes}
-    mounts = [
-        MountedVolume(mount, clones[mount.claim].name, clones[mount.claim].snapshot)
-        if mount.claim in clones
-        else MountedVolume(mount)
-        for mount in attempt.mounts
-    ]
-    return AttemptDescription(attempt, tuple(mounts), _link(world, attempt.before), _link(world, attempt.after))
+def _attempt(world: World, attempt: Attempt) -> AttemptDescription:
+    return AttemptDescription(attempt, _link(world, attempt.before), _link(world, attempt.after))
 
 
 def _link(world: World, id: str | None) -> CheckpointLink | None:

@@ -8,39 +8,66 @@ from collections.abc import Mapping, Sequence
 from rokcsi.model.cluster import PodVolume
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import Member
-from rokcsi.model.runs import ClonedVolume, Run
+from rokcsi.model.runs import ClonedVolume, MountedVolume, Run
 from rokcsi.pipeline.definition import PipelineDefinition, StepDefinition, VolumeDefinition
-from rokcsi.pipeline.names import check_distinct, without_ours
+from rokcsi.pipeline.names import without_ours
 from rokcsi.pipeline.yaml_fields import nearest
+from rokcsi.pipeline.yaml_places import PipelineFileWrong
 
 
-def mounted_members(members: Sequence[Member], definition: PipelineDefinition) -> list[PodVolume]:
-    """Give how the pipeline file wants the volumes mounted; raise InvalidRequest for a volume that is not there.
+def wished_mounts(volumes: Sequence[PodVolume], definition: PipelineDefinition) -> list[PodVolume]:
+    """Give the volumes as the pipeline file wants them mounted; raise InvalidRequest where it cannot have them so.
 
-    The claims are the members' own; the clones take their place.
+    Changes nothing: a run asks this of the notebook's volumes before it makes anything.
     """
     wishes = {volume.name: volume for volume in definition.volumes}
-    names = [member.volume for member in members]
-    for wish in wishes:
-        if wish not in names:
-            raise InvalidRequest(
-                f"pipeline {definition.name!r}: volumes: the notebook has no volume {wish!r}{nearest(wish, names)}; "
-                f"it has {', '.join(names)}"
-            )
-    mounts = [_mounted(member, wishes.get(member.volume)) for member in members]
-    check_distinct("mount path", [mount.mount_path for mount in mounts])
+    names = [volume.name for volume in volumes]
+    for name, wish in wishes.items():
+        if name not in names:
+            known = f"{nearest(name, names)}; it has {', '.join(names)}"
+            raise PipelineFileWrong(f"{wish.place}: the notebook has no volume {name[:60]!r}{known}")
+    mounts = [_mounted(volume, wishes.get(volume.name)) for volume in volumes]
+    _check_mounts(mounts, wishes)
     return mounts
 
 
-def _mounted(member: Member, wish: VolumeDefinition | None) -> PodVolume:
-    path = wish.mount_path if wish is not None and wish.mount_path is not None else member.mount_path
-    readonly = wish.readonly if wish is not None and wish.readonly is not None else member.readonly
-    return PodVolume(member.volume, member.claim, path, readonly)
+def mounted_members(members: Sequence[Member], definition: PipelineDefinition) -> list[PodVolume]:
+    """Give the `wished_mounts` of a version. The claims are the members' own; the clones take their place."""
+    volumes = [PodVolume(member.volume, member.claim, member.mount_path, member.readonly) for member in members]
+    return wished_mounts(volumes, definition)
+
+
+def _mounted(volume: PodVolume, wish: VolumeDefinition | None) -> PodVolume:
+    path = wish.mount_path if wish is not None and wish.mount_path is not None else volume.mount_path
+    readonly = wish.readonly if wish is not None and wish.readonly is not None else volume.readonly
+    return PodVolume(volume.name, volume.claim, path, readonly)
+
+
+def _check_mounts(mounts: Sequence[PodVolume], wishes: Mapping[str, VolumeDefinition]) -> None:
+    workspace = mounts[0]
+    if workspace.readonly:
+        wish = wishes.get(workspace.name)
+        where = f"{wish.place}: " if wish is not None and wish.readonly else ""
+        raise InvalidRequest(f"{where}the workspace {workspace.name!r} cannot be read-only: steps pass data through it")
+    owners: dict[str, str] = {}
+    for mount in mounts:
+        other = owners.setdefault(mount.mount_path, mount.name)
+        wish = wishes.get(mount.name) or wishes.get(other)
+        if other != mount.name and wish is not None:
+            raise PipelineFileWrong(f"{wish.place}: {other!r} and {mount.name!r} would both be at {mount.mount_path!r}")
 
 
 def pod_volumes(volumes: Sequence[ClonedVolume]) -> tuple[PodVolume, ...]:
     """Give the run's clones as a step's pod mounts them."""
     return tuple(PodVolume(volume.volume, volume.claim, volume.mount_path, volume.readonly) for volume in volumes)
+
+
+def mounted_volumes(volumes: Sequence[ClonedVolume]) -> tuple[MountedVolume, ...]:
+    """Give the run's clones as an attempt remembers them."""
+    return tuple(
+        MountedVolume(each.volume, each.claim, each.mount_path, each.readonly, each.name, each.snapshot)
+        for each in volumes
+    )
 
 
 def marshal_folder(pipeline: str) -> str:

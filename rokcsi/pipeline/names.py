@@ -33,15 +33,6 @@ def check_name(what: str, name: str) -> None:
         raise InvalidRequest(f"{what}: {problem}")
 
 
-def path_problem(path: str) -> str | None:
-    """Say what is wrong with the path of a mount, None when nothing is."""
-    if not path.startswith("/") or not path.isprintable():
-        return f"{path[:200]!r} is no absolute path"
-    if path == "/" or any(part in {"", ".", ".."} for part in path[1:].split("/")):
-        return f"{path[:200]!r} has empty, '.' or '..' parts; write it plainly, as /home/user/work"
-    return None
-
-
 def variable_problem(name: str) -> str | None:
     """Say what is wrong with the name of an environment variable that a user sets, None when nothing is."""
     if _VARIABLE.fullmatch(name) is None:

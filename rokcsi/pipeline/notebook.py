@@ -13,11 +13,12 @@ from pathlib import Path
 
 from rokcsi.model.cluster import NewClaim, NewPod, Pod, PodVolume
 from rokcsi.model.errors import InvalidRequest, RecordExists, RecordNotFound, StillInUse
-from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
+from rokcsi.model.filesystems import DEFAULT_FILESYSTEM, FILESYSTEMS
 from rokcsi.model.history import NOTEBOOKS_BUCKET, Notebook, NotebookState, TaskKind
-from rokcsi.model.sizes import Bytes
+from rokcsi.model.mount_paths import mount_path_problem
+from rokcsi.model.sizes import LARGEST, Bytes
 from rokcsi.pipeline import copying
-from rokcsi.pipeline.names import NOTEBOOK_LABEL, check_distinct, check_name, path_problem
+from rokcsi.pipeline.names import NOTEBOOK_LABEL, check_distinct, check_name, variable_problem
 from rokcsi.pipeline.progress import SILENT, FolderCopied, FolderMeasured, Listener
 from rokcsi.pipeline.tasks import Progress, Subject, following, undone_on_failure
 from rokcsi.pipeline.world import World
@@ -162,14 +163,35 @@ def _check(new: NewNotebook) -> None:
         raise InvalidRequest(f"notebook {new.name!r}: it needs at least one volume, the workspace")
     for volume in new.volumes:
         check_name(f"notebook {new.name!r}, volume", volume.name)
-        if (problem := path_problem(volume.mount_path)) is not None:
+        if (problem := _volume_problem(volume)) is not None:
             raise InvalidRequest(f"notebook {new.name!r}, volume {volume.name!r}: {problem}")
-        if volume.folder is not None and not volume.folder.is_dir():
-            raise InvalidRequest(
-                f"notebook {new.name!r}, volume {volume.name!r}: {volume.folder} is no folder; name one that exists"
-            )
+    if (problem := _place_problem(new)) is not None:
+        raise InvalidRequest(f"notebook {new.name!r}: {problem}")
     check_distinct("name", [volume.name for volume in new.volumes])
     check_distinct("mount path", [volume.mount_path for volume in new.volumes])
+
+
+def _volume_problem(volume: NewNotebookVolume) -> str | None:
+    if volume.folder is not None and not volume.folder.is_dir():
+        return f"{volume.folder} is no folder; name one that exists"
+    if volume.filesystem not in FILESYSTEMS:
+        return f"{volume.filesystem[:60]!r} is no file system; use {' or '.join(FILESYSTEMS)}"
+    if volume.size is not None and not 0 < volume.size <= LARGEST:
+        return f"a size of {volume.size} cannot be had; leave it out, or ask for 10Gi, say"
+    return mount_path_problem(volume.mount_path)
+
+
+def _place_problem(new: NewNotebook) -> str | None:
+    """Say what is wrong with where steps work and what their environment is."""
+    where = new.working_directory
+    if where is not None and not (where.startswith("/") and where.isprintable()):
+        return f"the working directory {where[:60]!r} is no absolute path; write it as {new.volumes[0].mount_path}/src"
+    for name, value in new.environment.items():
+        if (problem := variable_problem(name)) is not None:
+            return problem
+        if "\0" in value:
+            return f"the variable {name!r} has a NUL character in its value; take it out"
+    return None
 
 
 def _refuse_taken(world: World, notebook: Notebook, claims: Sequence[NewClaim]) -> None:

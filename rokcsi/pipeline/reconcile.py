@@ -57,6 +57,8 @@ def _reconciled(leftover: _Leftover) -> Reconciled:
         return Reconciled(leftover.kind, leftover.name, "ended by another process")
     except RokcsiError as error:
         return Reconciled(leftover.kind, leftover.name, "left as it is", str(error))
+    except Exception as error:  # noqa: BLE001 - one record that nothing can end must not block every command
+        return Reconciled(leftover.kind, leftover.name, "left as it is", f"{type(error).__name__}: {error}")
 
 
 def _tasks(world: World) -> Iterator[_Leftover]:

@@ -19,7 +19,7 @@ from rokcsi.pipeline.definition import PipelineDefinition, parse
 from rokcsi.pipeline.deletion import remove_claims, run_is_alive, stop_pods
 from rokcsi.pipeline.find import find_version
 from rokcsi.pipeline.leg import Leg, Serialized
-from rokcsi.pipeline.mounts import chosen_parameters
+from rokcsi.pipeline.mounts import chosen_parameters, wished_mounts
 from rokcsi.pipeline.notebook import ready_notebook
 from rokcsi.pipeline.progress import SILENT, Listener, RunStarted
 from rokcsi.pipeline.run import RunOptions, conclude, recorded_end
@@ -118,7 +118,7 @@ def _state(
 ) -> _State:
     """Give the version to clone, and the steps that need not run again there."""
     if where.notebook is not None:
-        origin = _of_notebook(world, run, where.notebook, options, listener)
+        origin = _of_notebook(world, run, where.notebook, definition, options, listener)
     elif where.version is not None:
         origin = find_version(world, where.version).version
     else:
@@ -126,8 +126,11 @@ def _state(
     return _State(origin, _completed(run, origin, where, definition))
 
 
-def _of_notebook(world: World, run: Run, name: str, options: RunOptions, listener: Listener) -> Version:
+def _of_notebook(
+    world: World, run: Run, name: str, definition: PipelineDefinition, options: RunOptions, listener: Listener
+) -> Version:
     notebook = ready_notebook(world, name)
+    wished_mounts(notebook.volumes, definition)
     restored = origin_of(world, notebook)
     if notebook.name != run.notebook and (restored is None or restored.reason.run != run.id):
         raise InvalidRequest(

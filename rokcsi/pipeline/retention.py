@@ -20,6 +20,8 @@ from rokcsi.model.runs import Run, RunStatus
 from rokcsi.pipeline.deletion import delete_run, delete_version, versions_of
 from rokcsi.pipeline.world import World
 
+_OLDEST = dt.timedelta(days=36525)
+
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
@@ -42,6 +44,8 @@ class RetentionRule:
             raise InvalidRequest("a number of versions or runs to keep cannot be negative")
         if self.older_than is not None and self.older_than < dt.timedelta():
             raise InvalidRequest("an age cannot be negative")
+        if self.older_than is not None and self.older_than > _OLDEST:
+            raise InvalidRequest("an age cannot be more than a hundred years")
 
 
 @dataclass(frozen=True, slots=True)

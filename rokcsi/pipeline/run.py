@@ -18,7 +18,7 @@ from rokcsi.pipeline.checkpoint import Words, of_opened_notebook
 from rokcsi.pipeline.clones import clone_volumes
 from rokcsi.pipeline.definition import PipelineDefinition
 from rokcsi.pipeline.leg import Leg, Serialized, record_canceled
-from rokcsi.pipeline.mounts import chosen_parameters
+from rokcsi.pipeline.mounts import chosen_parameters, wished_mounts
 from rokcsi.pipeline.notebook import ready_notebook
 from rokcsi.pipeline.progress import SILENT, Listener, RunEnded, RunStarted
 from rokcsi.pipeline.tasks import Progress, Subject, following
@@ -49,12 +49,13 @@ def start(
 ) -> Run:
     """Run a pipeline to its end; give the run, whose status tells whether its steps succeeded.
 
-    Raises RecordNotFound, InvalidRequest, and what the cluster raises before the first step;
+    Raises RecordNotFound and InvalidRequest before anything is made, and what the cluster raises before the first step;
     the record of the run then says so, and its volumes are gone. Ctrl-C cancels it.
     """
     options = options or RunOptions()
     listener = Serialized(listener)
     source = ready_notebook(world, notebook)
+    wished_mounts(source.volumes, definition)
     run = _new_run(world, source, definition, options)
     subject = Subject(TaskKind.RUN, run.pipeline, run.id, run.id)
     with following(world, subject, listener) as progress:

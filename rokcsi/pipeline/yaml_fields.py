@@ -39,6 +39,12 @@ class Place:
         """Note a mistake of this value."""
         self.complaints.add(self.node.start_mark, self.where, problem)
 
+    @property
+    def address(self) -> str:
+        """Where this value stands, as a complaint begins: `file:line:column: field`."""
+        mark = self.node.start_mark
+        return f"{self.complaints.file}:{mark.line + 1}:{mark.column + 1}: {self.where}"
+
     def mapping(self, known: Collection[str] | None = None, required: Collection[str] = ()) -> dict[str, Place]:
         """Give the values by key, in order; complain of unknown, repeated and missing keys."""
         if not isinstance(self.node, yaml.MappingNode):

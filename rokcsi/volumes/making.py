@@ -1,7 +1,7 @@
 """How a volume comes into being: empty, from a snapshot, or from another volume.
 
 A volume asked for again is the same when its size lies within the range asked for, and its
-source and file system are those asked for. A volume from a volume is a snapshot, a clone,
+source, file system and the mutable parameters it was made with are those asked for. A volume from a volume is a snapshot, a clone,
 and the end of the snapshot; a crash in between leaves a snapshot whose name says so.
 
 A raw block volume may be made from a file system's snapshot (backup programs read it so),
@@ -21,11 +21,14 @@ from rokcsi.model.pool import Pool
 from rokcsi.model.provisioner import Verification, VolumeRequest
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import NewVolume, Volume, VolumeSource
+from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.locks import KeyedLocks
-from rokcsi.volumes.mutable import checked_mutable
+from rokcsi.volumes.mutable import checked_mutable, labels_of_new, made_with
 from rokcsi.volumes.naming import checked_name, is_transient, transient_name
 from rokcsi.volumes.sizing import ANY_FILESYSTEM, checked_filesystem, copied_size, fresh_filesystem, fresh_size
 from rokcsi.volumes.verification import Verifier
+
+declare("volume.copy.cut", "volume.copy.cloned", "volume.copy.forgotten")
 
 
 class VolumeMaker:
@@ -79,7 +82,7 @@ class VolumeMaker:
     def _empty(self, request: VolumeRequest) -> Volume:
         filesystem = fresh_filesystem(request.filesystem)
         size = fresh_size(request.size, filesystem, self._pool.traits.allocation_unit)
-        labels = {**request.labels, **request.mutable}
+        labels = {**request.labels, **labels_of_new(request.mutable)}
         return self._pool.create_volume(NewVolume(request.name, size, filesystem, labels=labels))
 
     def _clone(self, request: VolumeRequest, snapshot: Snapshot, source: VolumeSource) -> Volume:
@@ -99,7 +102,7 @@ class VolumeMaker:
     def _new_copy(self, request: VolumeRequest, of: Snapshot | Volume, source: VolumeSource) -> NewVolume:
         filesystem = _copied_filesystem(request.filesystem, of.filesystem)
         size = copied_size(request.size, of.size, filesystem, self._pool.traits.allocation_unit)
-        labels = {**request.labels, **request.mutable}
+        labels = {**request.labels, **labels_of_new(request.mutable)}
         return NewVolume(request.name, size, filesystem, source, labels)
 
     @contextmanager
@@ -108,10 +111,13 @@ class VolumeMaker:
         self._forget(new.id)  # an earlier attempt's would hold older bytes
         [snapshot] = self._pool.take_snapshots([new])
         try:
+            failpoint("volume.copy.cut")
             yield snapshot
+            failpoint("volume.copy.cloned")
         finally:
             with beyond_the_call():
                 self._forget(snapshot.id)
+        failpoint("volume.copy.forgotten")
 
     def _forget(self, id: SnapshotId) -> None:
         with suppress(SnapshotNotFound):
@@ -126,6 +132,8 @@ def _same(volume: Volume, request: VolumeRequest, source: VolumeSource | None) -
     any_kind = request.filesystem == ANY_FILESYSTEM and volume.filesystem is not None
     if not any_kind and volume.filesystem != request.filesystem:
         raise _differs(request, f"file system ({volume.filesystem or 'raw block'})")
+    if made_with(volume.labels) != request.mutable:
+        raise _differs(request, "set of mutable parameters")
     return volume
 
 

@@ -13,12 +13,15 @@ from rokcsi.model.node import PublishRequest, StageRequest, VolumeStats
 from rokcsi.model.pool import Pool
 from rokcsi.model.sizes import Bytes, SizeRange
 from rokcsi.system.beneath import TargetRoots
+from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.node_side import NodeSide
 from rokcsi.volumes.publishing import Publishing
 from rokcsi.volumes.records import NodeRecords, Record, Staged
 from rokcsi.volumes.staging import Staging
 from rokcsi.volumes.trimming import Trimming
+
+declare("node.expand.grown")
 
 
 class PoolNodeVolumes:
@@ -98,6 +101,7 @@ class PoolNodeVolumes:
             self._node.mounter.grow(record.device, path, record.access.filesystem or "")
         except NotSupported as failure:
             raise StillInUse(str(failure)) from failure
+        failpoint("node.expand.grown")
 
     def _record(self, id: VolumeId, path: Path) -> Record:
         record = self._node.records.at(id, self._node.roots.known_as(path))

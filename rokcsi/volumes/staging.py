@@ -30,7 +30,7 @@ from rokcsi.volumes.records import Staged
 from rokcsi.volumes.suiting import suited
 from rokcsi.volumes.trimming import Trimming
 
-declare("node.stage.attached", "node.stage.recorded", "node.stage.mounted")
+declare("node.stage.attached", "node.stage.recorded", "node.stage.formatted", "node.stage.mounted")
 declare("node.unstage.unmounted", "node.unstage.detached")
 
 
@@ -149,6 +149,7 @@ class Staging:
         if found is None:
             self._node.mounter.release_device(device)
             self._node.mounter.make_filesystem(device, filesystem)
+            failpoint("node.stage.formatted")
         elif found != filesystem:
             raise StillInUse(f"the volume {id} holds {found} instead of nothing; it is not formatted as {filesystem}")
         pool.mark_formatted(id)

@@ -70,6 +70,7 @@ class Driver:
 def open_driver(settings: ServeSettings, parts: ExitStack) -> Driver:
     """Open the pool and put everything around it; `parts` closes it all. Raises what `open_pool` does, NotSupported."""
     _check_needs(settings.pool)
+    UnixSocket.of(settings.endpoint).check()  # before a pool is made that nobody could be served from
     readiness, metrics = Readiness(), Metrics(__version__)
     pages = open_pages(settings.metrics, metrics.registry, readiness, parts)
     table = MountTable()

@@ -17,22 +17,22 @@ class Batches:
         self._index = index
         self._mutex = threading.Lock()
         self._batch_of: dict[SnapshotId, Batch] = {}
-        self._members: dict[Batch, tuple[SnapshotId, ...]] = {}
+        self._members: dict[str, tuple[SnapshotId, ...]] = {}
 
     def stored(self, id: SnapshotId) -> StoredSnapshot:
         """Give one snapshot as it lies in the pool; raise SnapshotNotFound, Damaged."""
         return StoredSnapshot(self._index.snapshot(id), self._batch_of.get(id))
 
     def members(self, batch: Batch) -> Sequence[StoredSnapshot]:
-        """Give those snapshots of one call that are still here and still bound to each other."""
+        """Give those snapshots of one call that are still here, each with the batch that it has by now."""
         with self._mutex:
-            ids = self._members.get(batch, ())
-        return [StoredSnapshot(self._index.snapshot(id_), batch) for id_ in ids]
+            ids = self._members.get(batch.id, ())
+        return [self.stored(id_) for id_ in ids]
 
     def all(self) -> Iterable[Batch]:
-        """Give every batch of which something is here."""
+        """Give every batch of which something is here, as the member says that asks for the fewest."""
         with self._mutex:
-            return list(self._members)
+            return [min((self._batch_of[id_] for id_ in ids), key=_count) for ids in self._members.values()]
 
     def put(self, stored: StoredSnapshot) -> None:
         """Add a snapshot, or replace what was known of it."""
@@ -42,7 +42,7 @@ class Batches:
             self._forget(id_)
             if stored.batch is not None:
                 self._batch_of[id_] = stored.batch
-                link(self._members, stored.batch, id_)
+                link(self._members, stored.batch.id, id_)
 
     def drop(self, id: SnapshotId) -> None:
         """Forget a snapshot, if it is here."""
@@ -53,4 +53,8 @@ class Batches:
     def _forget(self, id: SnapshotId) -> None:
         batch = self._batch_of.pop(id, None)
         if batch is not None:
-            unlink(self._members, batch, id)
+            unlink(self._members, batch.id, id)
+
+
+def _count(batch: Batch) -> int:
+    return batch.count

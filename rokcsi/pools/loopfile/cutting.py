@@ -4,7 +4,7 @@ Called by the pool. Before the window the targets are opened; inside it there ar
 reflinks; after it each snapshot is described and named, and one flush makes all of them
 durable. The snapshots of one call carry the call's batch: where a crash has left some of a
 batch, nobody was ever told of it (or somebody was deleting it whole), and opening the pool
-removes the rest. Before a part of a batch is deleted, the others are described anew without it.
+removes the rest. Before a part of a batch is deleted, the others are described anew: as one of which any number may be left.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ from rokcsi.system.loops import LoopDevice
 
 declare("loopfile.cut.prepared", "loopfile.cut.frozen", "loopfile.cut.copied", "loopfile.cut.thawed")
 declare("loopfile.cut.named", "loopfile.cut.flushed")
-declare("loopfile.delete-snapshots.unlinked", "loopfile.delete-snapshots.flushed")
+declare("loopfile.describe-snapshot.written", "loopfile.describe-snapshot.flushed")
+declare("loopfile.delete-snapshots.settled", "loopfile.delete-snapshots.unlinked", "loopfile.delete-snapshots.flushed")
 declare("loopfile.reconcile.discarded")
 
 
@@ -94,7 +95,9 @@ class Cutting:
         stored = replace(self._batches.stored(snapshot.id), snapshot=snapshot)
         with on_disk("describe the snapshot"), opened(self._disk.snapshot(snapshot.id)) as fd:
             os.setxattr(fd, ATTRIBUTE, snapshot_text(stored))
+            failpoint("loopfile.describe-snapshot.written")
             os.fsync(fd)
+            failpoint("loopfile.describe-snapshot.flushed")
         self._batches.put(stored)
         return snapshot
 
@@ -181,15 +184,20 @@ class Cutting:
         return [stored.snapshot for stored in snapshots]
 
     def _settle_those_left(self, going: dict[SnapshotId, StoredSnapshot]) -> None:
-        batches = {stored.batch for stored in going.values() if stored.batch is not None}
+        """Let those that stay vouch for each other: the first one written down does so for all, wherever a crash comes."""
+        batches = {stored.batch.id: stored.batch for stored in going.values() if stored.batch is not None}
         left = [
-            stored for batch in batches for stored in self._batches.members(batch) if stored.snapshot.id not in going
+            (batch, stored)
+            for batch in batches.values()
+            for stored in self._batches.members(batch)
+            if stored.snapshot.id not in going and stored.batch != Batch(batch.id, 1)
         ]
-        for stored in left:
-            settled = replace(stored, batch=None)
+        for batch, stored in left:
+            settled = replace(stored, batch=Batch(batch.id, 1))
             with opened(self._disk.snapshot(stored.snapshot.id)) as fd:
                 os.setxattr(fd, ATTRIBUTE, snapshot_text(settled))
             self._batches.put(settled)
+            failpoint("loopfile.delete-snapshots.settled")
         if left and not self._disk.ordered:
             # Elsewhere than in an ordered log, the unlinking might be on the disk before the settling.
             self._disk.flush_names(self._disk.snapshots)

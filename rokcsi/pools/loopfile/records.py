@@ -4,7 +4,7 @@ The text is `record_fields` in JSON: up to 255 bytes of it fit into an XFS inode
 usual size, beside the extents. A file's length is its size, so that growing is one step.
 One field is of this pool alone:
 
-    b  batch: its id and how many snapshots were cut in the same call
+    b  batch: its id and how many snapshots were cut in the same call (1: however many are left)
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ ATTRIBUTE = "user.rokcsi"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The snapshots of one call: all `count` of them are in the pool, or none was ever promised."""
+    """The snapshots of one call: at least `count` of them are in the pool, or none was ever promised.
+
+    One member with the count 1 vouches for all: the batch was whole once, and a part of it is
+    deleted on purpose.
+    """
 
     id: str
     count: int

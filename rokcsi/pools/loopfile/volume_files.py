@@ -32,6 +32,7 @@ _BOUNDARIES = ("filled", "described", "named", "flushed")
 
 declare(*(f"loopfile.{operation}.{boundary}" for operation in ("create", "clone") for boundary in _BOUNDARIES))
 declare("loopfile.grow.lengthened", "loopfile.grow.shown", "loopfile.grow.flushed")
+declare("loopfile.describe.written", "loopfile.describe.flushed")
 declare("loopfile.delete.detached", "loopfile.delete.unlinked", "loopfile.delete.flushed")
 
 
@@ -96,7 +97,9 @@ class VolumeFiles:
         """Write down what a volume has become; raise PoolFull, SystemCallFailed."""
         with on_disk("describe the volume"), opened(self._disk.volume(volume.id)) as fd:
             os.setxattr(fd, ATTRIBUTE, volume_text(volume))
+            failpoint("loopfile.describe.written")
             os.fsync(fd)
+            failpoint("loopfile.describe.flushed")
         self._index.put_volume(volume)
         return volume
 

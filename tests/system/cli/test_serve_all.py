@@ -195,6 +195,14 @@ def test_a_wrong_setting_ends_it_with_one_line_and_makes_nothing(
     assert not place.socket.exists()
 
 
+@pytest.mark.parametrize("endpoint", ["file", "file/csi.sock"])
+def test_where_no_socket_can_be_no_pool_is_made(place: Place, endpoint: str) -> None:
+    (place.folder / "file").write_text("mine")
+    ended, err = refused([*place.arguments, "--endpoint", f"unix://{place.folder}/{endpoint}"])
+    assert (ended, err.count("\n")) == (2, 1)
+    assert sorted(path.name for path in place.folder.iterdir()) == ["file"]
+
+
 def test_a_pool_that_is_a_file_is_refused(place: Place) -> None:
     (place.folder / "pool").write_text("mine")
     status, err = refused(place.arguments)

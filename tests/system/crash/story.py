@@ -150,6 +150,17 @@ class Story:
                 csi.CreateSnapshotRequest(name="cut", source_volume_id=self.volume("work")), timeout=30
             ),
         )
+        yield (
+            "checked cut",
+            lambda calls: calls.controller.CreateSnapshot(
+                csi.CreateSnapshotRequest(
+                    name="checked cut",
+                    source_volume_id=self.volume("work"),
+                    parameters={"rok/post-snapshot-verification": "true"},
+                ),
+                timeout=30,
+            ),
+        )
         yield self.create("clone", MOUNTED, 400 * MIB, snapshot="cut")
         yield from self.mount("clone")
         yield "read clone", lambda _: self.must_read("clone")
@@ -210,12 +221,13 @@ class Story:
                 timeout=30,
             ),
         )
-        yield (
-            "remove cut",
-            lambda calls: calls.controller.DeleteSnapshot(
-                csi.DeleteSnapshotRequest(snapshot_id=self.snapshot("cut")), timeout=30
-            ),
-        )
+        for name in ("cut", "checked cut"):
+            yield (
+                f"remove {name}",
+                lambda calls, name=name: calls.controller.DeleteSnapshot(  # type: ignore[misc]  # as above
+                    csi.DeleteSnapshotRequest(snapshot_id=self.snapshot(name)), timeout=30
+                ),
+            )
         for name in ("work", "small", "raw", "clone", "copy"):
             yield (
                 f"remove {name}",

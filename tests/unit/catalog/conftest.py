@@ -24,7 +24,7 @@ from rokcsi.model.history import (
     TaskStatus,
     Version,
 )
-from rokcsi.model.runs import Attempt, ClonedVolume, Run, Step, StepStatus
+from rokcsi.model.runs import Attempt, ClonedVolume, MountedVolume, Run, Step, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -116,7 +116,7 @@ def run(id: str = "r-1", minute: int = 0) -> Run:
         ("python", ODD),
         {"A": ODD},
         "/work",
-        (PodVolume("work", f"{id}-1", "/work"),),
+        (MountedVolume("work", f"{id}-1", "/work", cloned_as="create-volume-1", snapshot="s-1"),),
         "/log",
         ODD,
         ODD,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -83,6 +85,18 @@ def test_a_piped_table_is_whole_and_control_characters_do_not_break_it(capsys: p
     out = capsys.readouterr().out
     assert "x" * 300 in out
     assert len(out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("width", ["20", "80"])
+def test_a_table_on_a_terminal_is_whole_too_so_that_an_id_can_be_pasted(
+    width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_list([Thing("digits-1a2b3c4d" * 9, Bytes(7), NOON)], COLUMNS, Format.WIDE, lambda thing: thing.name)
+    heading, row = capsys.readouterr().out.splitlines()
+    assert re.sub(r"\x1b\[[0-9]*m", "", heading).split() == ["NAME", "SIZE", "MADE"]
+    assert row.split(maxsplit=2) == ["digits-1a2b3c4d" * 9, "7", str(NOON)]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,16 @@ def test_the_pool_and_the_socket_follow_the_home() -> None:
     assert effective.local.catalog == Path("/srv/rok/catalog.sqlite")
 
 
+def test_the_topology_key_in_force_follows_the_drivers_name() -> None:
+    def key(**flags: str) -> object:
+        return next(each.value for each in read_settings(flags).settings if each.name == "topology_key")
+
+    assert key() == "topology.rokcsi.dev/node"
+    assert key(driver_name="Loop.example.org") == "topology.loop.example.org/node"
+    assert key(driver_name="a.dev", topology_key="kubernetes.io/hostname") == "kubernetes.io/hostname"
+    assert origin_of("topology_key", read_settings()) == "default"
+
+
 def test_a_flag_beats_the_environment_which_beats_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "rokcsi.toml"
     file.write_text('node_id = "from-file"\ndriver_name = "file.dev"\nmax_workers = 8\n')

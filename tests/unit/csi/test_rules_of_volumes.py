@@ -229,6 +229,25 @@ def test_growing_as_something_else_than_it_is_exceeds_the_volumes_capabilities(d
     assert refusal(lambda: driver.call("ControllerExpandVolume", request)).code is Code.INVALID_ARGUMENT
 
 
+def test_the_same_name_with_other_mutable_parameters_is_another_volume(driver: CsiDriver) -> None:
+    made = driver.volume("a", mutable_parameters={"checkpoint-policy": "steps"})
+    driver.volume("b")
+    for name, others in (("a", {}), ("a", {"checkpoint-policy": "none"}), ("b", {"checkpoint-policy": "steps"})):
+        refused = refusal(partial(driver.volume, name, mutable_parameters=others))
+        assert refused.code is Code.ALREADY_EXISTS
+    modify = csi.ControllerModifyVolumeRequest(
+        volume_id=made.volume_id, mutable_parameters={"checkpoint-policy": "none"}
+    )
+    driver.call("ControllerModifyVolume", modify)
+    assert driver.volume("a", mutable_parameters={"checkpoint-policy": "steps"}) == made
+
+
+def test_checks_of_a_clone_make_no_other_volume_and_are_not_compared(driver: CsiDriver) -> None:
+    made = driver.volume("a")
+    for flag in ("rok/pre-clone-verification", "rok/post-clone-verification", "rok/wait-for-hydration"):
+        assert driver.volume("a", parameters={flag: "true"}) == made
+
+
 def test_a_volume_begins_with_its_mutable_parameters_or_not_at_all(driver: CsiDriver) -> None:
     driver.volume("a", mutable_parameters={"checkpoint-policy": "steps"})
     assert driver.pool.volumes()[0].labels["checkpoint-policy"] == "steps"

@@ -61,10 +61,30 @@ def test_only_the_owner_may_talk_to_the_driver(folder: Path) -> None:
         assert name_of_driver(path) == "rokcsi.dev"
 
 
-def test_a_folder_that_was_there_keeps_its_mode(folder: Path) -> None:
-    folder.chmod(0o750)
+@pytest.mark.parametrize("mode", [0o750, 0o755, 0o1777])
+def test_a_folder_that_was_there_keeps_its_mode_and_others_looking_into_it_is_noted(
+    folder: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.chmod(mode)
     with served(f"unix://{folder}/csi.sock"):
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    assert f"others may look into the socket's folder {folder} (mode {mode:o})" in caplog.text
+
+
+def test_a_folder_of_the_owner_alone_is_not_worth_a_word(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder.chmod(0o700)
+    with served(f"unix://{folder}/csi.sock"):
+        assert caplog.text == ""
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_folder_in_which_others_could_replace_the_socket_is_warned_of(
+    folder: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.chmod(mode)
+    with served(f"unix://{folder}/csi.sock"):
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    assert f"others may replace the socket in its folder {folder} (mode {mode:o}" in caplog.text
 
 
 def test_the_processs_umask_is_as_before(folder: Path) -> None:

@@ -88,6 +88,19 @@ def test_a_claim_whose_driver_stays_busy_can_be_deleted_and_leaks_nothing(
     assert world.paths_left() == []
 
 
+def test_the_record_of_a_claim_that_no_driver_can_be_asked_for_can_be_deleted(
+    world: LocalWorld, cluster: LocalCluster
+) -> None:
+    world.driver.refuse("CreateVolume", grpc.StatusCode.ABORTED, times=50)
+    with pytest.raises(Busy):
+        cluster.create_claim(claim())
+    world.driver.refusals.clear()
+    record = world.home / "records" / "claims" / "records" / "work"
+    record.write_text(record.read_text().replace(str(1 << 30), str(1 << 80)))
+    cluster.delete_claim("work")
+    assert world.paths_left() == []
+
+
 def test_a_driver_that_is_away_is_named_with_the_command_that_starts_it(
     world: LocalWorld, cluster: LocalCluster
 ) -> None:
@@ -153,7 +166,9 @@ def test_the_longest_name_is_accepted(cluster: LocalCluster) -> None:
     assert cluster.create_claim(claim("a" * 253)).name == "a" * 253
 
 
-@pytest.mark.parametrize("wrong", [{"filesystem": "ntfs"}, {"size": Bytes(0)}, {"from_snapshot": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"filesystem": "ntfs"}, {"size": Bytes(0)}, {"size": Bytes(1 << 63)}, {"from_snapshot": ""}]
+)
 def test_a_claim_that_can_never_be_is_refused(world: LocalWorld, cluster: LocalCluster, wrong: dict[str, str]) -> None:
     with pytest.raises(InvalidRequest):
         cluster.create_claim(dataclasses.replace(claim(), **wrong))  # type: ignore[arg-type]  # one field or the other

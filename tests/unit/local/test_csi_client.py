@@ -61,6 +61,16 @@ def test_an_error_comes_through_the_wire_in_its_family(family: type[errors.Rokcs
     assert str(found) == "because"
 
 
+@pytest.mark.parametrize(
+    "order",
+    [VolumeOrder("pvc-1", Bytes(1 << 63), "xfs"), VolumeOrder("\udcff", Bytes(1), "xfs")],
+    ids=["a size beyond int64", "a name that is no UTF-8"],
+)
+def test_what_no_message_can_carry_is_an_invalid_request(client: CsiClient, order: VolumeOrder) -> None:
+    with pytest.raises(errors.InvalidRequest, match="cannot be asked"):
+        client.create_volume(order)
+
+
 def test_a_call_that_takes_too_long_is_repeated(world: LocalWorld, client: CsiClient) -> None:
     world.driver.slow["CreateVolume"] = 0.5
     threading.Timer(0.6, world.driver.slow.clear).start()

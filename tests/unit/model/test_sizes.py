@@ -40,6 +40,24 @@ def test_what_is_no_quantity_is_refused_with_an_example(text: str) -> None:
         Bytes.parse(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["9223372036854775808", "8192Pi", "9999999999999999999999Pi", "99999999999999999999.5Ki", "9" * 30 + "GB"]
+)
+def test_a_size_beyond_what_csi_can_say_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="too large"):
+        Bytes.parse(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 5000 + ".5Gi", "0." + "1" * 5000])
+def test_a_number_of_thousands_of_digits_is_no_size(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="10Gi"):
+        Bytes.parse(text)
+
+
+def test_the_largest_size_can_be_asked_for() -> None:
+    assert Bytes.parse("9223372036854775807") == (1 << 63) - 1
+
+
 def test_no_size_is_negative() -> None:
     with pytest.raises(InvalidRequest):
         Bytes(-1)

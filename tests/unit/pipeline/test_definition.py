@@ -115,7 +115,7 @@ def test_a_whole_file_is_read_with_its_texts_as_they_are_written() -> None:
         ),
         (
             "name: a\nvolumes: {data: {mount_path: ../x}}\nsteps:\n- {name: b, command: c}",
-            "pipeline.yaml:2:30: volumes.data.mount_path: '../x' is no absolute path",
+            "pipeline.yaml:2:30: volumes.data.mount_path: '../x' is no absolute path; write it as /home/user/work",
         ),
         ("name: a\nsteps:\n- {name: b, command: []}", "pipeline.yaml:3:22: steps[0].command: the command is empty; its first word is the program"),
         ("name: a\nsteps:\n- {name: b, command: ' '}", "pipeline.yaml:3:22: steps[0].command: the command is empty"),

@@ -247,6 +247,18 @@ def test_a_crash_at_any_call_is_ended_by_the_next_process(tmp_path: Path, name: 
     assert call > 1
 
 
+def test_a_record_that_cannot_be_ended_blocks_nobody_else(scene: Scene) -> None:
+    for name in ("second", "third"):
+        _fails(scene, lambda scene, name=name: scene.create(name), 4, Died(), after=True)  # type: ignore[misc]  # name is bound here
+        scene.database.dead = False
+    scene.reborn()
+    scene.cluster.failure = Failure(len(scene.cluster.calls), ValueError("no such number"))
+    problems = [found.problem for found in reconcile(scene.world) if found.problem]
+    assert problems == ["ValueError: no such number"]
+    assert not any(found.problem for found in reconcile(scene.world))
+    assert _leaks(scene) == []
+
+
 @pytest.mark.parametrize("name", DELETIONS)
 def test_a_deletion_that_failed_at_any_call_is_finished_by_its_repetition(tmp_path: Path, name: str) -> None:
     call, reached = 0, True

@@ -144,7 +144,16 @@ def _with(new: notebook.NewNotebook, **changes: object) -> notebook.NewNotebook:
         (lambda new: _with(new, mount_path="/home/me/data"), "two volumes have the mount path"),
         (lambda new: _with(new, mount_path="relative"), "is no absolute path"),
         (lambda new: _with(new, mount_path="/a/../b"), "empty, '.' or '..' parts"),
+        (lambda new: _with(new, mount_path="/"), "no volume can be mounted over /;"),
+        (lambda new: _with(new, mount_path="/dev/shm"), "no volume can be mounted over /dev/shm"),
         (lambda new: _with(new, folder=Path("/nowhere")), "/nowhere is no folder"),
+        (lambda new: _with(new, filesystem="ntfs"), "'ntfs' is no file system; use xfs or ext4"),
+        (lambda new: _with(new, size=Bytes(0)), "a size of 0 cannot be had"),
+        (lambda new: _with(new, size=Bytes(1 << 63)), "a size of 8192Pi cannot be had"),
+        (lambda new: dataclasses.replace(new, working_directory="rel"), "'rel' is no absolute path; write it as /home"),
+        (lambda new: dataclasses.replace(new, environment={"A B": "c"}), "'A B' is no name of an environment variable"),
+        (lambda new: dataclasses.replace(new, environment={"ROKCSI_RUN": "c"}), "are set by the run itself"),
+        (lambda new: dataclasses.replace(new, environment={"A": "\0"}), "'A' has a NUL character"),
     ],
 )
 def test_a_wrong_wish_is_refused_before_anything_is_made(

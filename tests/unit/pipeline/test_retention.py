@@ -48,6 +48,11 @@ def test_the_newest_versions_of_each_object_stay(world: World, cluster: MemoryCl
     assert len(world.catalog.tasks.list(bucket=NOTEBOOKS_BUCKET)) == 3
 
 
+def test_a_rule_of_more_than_a_hundred_years_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="hundred years"):
+        RetentionRule(older_than=dt.timedelta(days=999_999_999))
+
+
 def test_pinned_ones_and_those_a_notebook_was_restored_from_stay(world: World, lab: Notebook) -> None:
     pinned, opened, plain, _ = [of_notebook(world, lab.name) for _ in range(4)]
     _pin(world, pinned)

@@ -11,10 +11,10 @@ import pytest
 
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import InvalidRequest, PoolFull, RecordNotFound, StillInUse
-from rokcsi.model.history import Notebook, ReasonKind, TaskStatus
+from rokcsi.model.history import Notebook, ReasonKind, TaskKind, TaskStatus
 from rokcsi.model.runs import RunStatus, StepStatus
 from rokcsi.pipeline import notebook, resume, run
-from rokcsi.pipeline.definition import parse
+from rokcsi.pipeline.definition import PipelineFileWrong, parse
 from rokcsi.pipeline.deletion import delete_run, delete_version
 from rokcsi.pipeline.progress import Event, StepStarted, TaskChanged
 from rokcsi.pipeline.resume import ResumeFrom
@@ -219,20 +219,50 @@ def test_a_step_works_where_the_file_says_and_sees_only_what_was_declared(
 @pytest.mark.parametrize(
     ("text", "parameters", "complaint"),
     [
-        ("volumes: {dta: {mount_path: /x}}", {}, "no volume 'dta'; did you mean 'data'"),
-        ("volumes: {data: {mount_path: /home/me/work}}", {}, "two volumes have the mount path"),
-        ("volumes: {workspace: {readonly: true}}", {}, "cannot be read-only"),
+        (
+            "volumes: {dta: {mount_path: /x}}",
+            {},
+            r"pipeline\.yaml:2:16: volumes\.dta: the notebook has no volume 'dta'; did you mean 'data'",
+        ),
+        (
+            "volumes: {data: {mount_path: /home/me/work}}",
+            {},
+            r"yaml:2:17: volumes\.data: 'workspace' and 'data' would both be at",
+        ),
+        (
+            "volumes: {workspace: {readonly: true}}",
+            {},
+            r"yaml:2:22: volumes\.workspace: the workspace .* cannot be read-only",
+        ),
         ("parameters: {SEED: 1}", {"SED": "2"}, "no parameter 'SED'; did you mean 'SEED'"),
     ],
 )
-def test_what_does_not_fit_the_notebook_is_refused_and_nothing_is_left(
+def test_what_does_not_fit_the_notebook_is_refused_before_anything_is_made(
     world: World, cluster: MemoryCluster, lab: Notebook, text: str, parameters: dict[str, str], complaint: str
 ) -> None:
     definition = parse(f"name: r\n{text}\nsteps:\n- {{name: a, command: [meet]}}\n")
+    calls = list(cluster.calls)
     with pytest.raises(InvalidRequest, match=complaint):
         run.start(world, lab.name, definition, RunOptions(parameters=parameters))
-    assert not [name for name in cluster.left() if "create-volume" in name]
-    assert all(known.status is RunStatus.FAILED for known in world.catalog.runs.list())
+    assert cluster.calls == calls
+    assert world.catalog.runs.list() == []
+    assert world.catalog.versions.list(VersionFilter()) == []
+    assert [task.kind for task in world.catalog.tasks.list()] == [TaskKind.CREATE_NOTEBOOK]
+
+
+def test_a_resume_whose_file_does_not_fit_the_notebook_takes_no_checkpoint(
+    world: World, cluster: MemoryCluster, lab: Notebook
+) -> None:
+    cluster.programs["meet"] = lambda _: 1
+    steps = "steps:\n- {name: a, command: [meet]}\n"
+    failed = run.start(world, lab.name, parse(f"name: r\n{steps}"))
+    versions = world.catalog.versions.list(VersionFilter())
+    wrong = parse(f"name: r\n{steps}volumes: {{nope: {{readonly: true}}}}\n")
+    for where in (ResumeFrom(notebook=lab.name), ResumeFrom()):
+        with pytest.raises(PipelineFileWrong, match=r"pipeline\.yaml:4:17: volumes\.nope: the notebook has no volume"):
+            resume.resume(world, failed.id, where, wrong)
+    assert world.catalog.versions.list(VersionFilter()) == versions
+    assert world.catalog.runs.get(failed.id) == failed
 
 
 def test_a_run_that_goes_on_and_its_versions_cannot_be_deleted(

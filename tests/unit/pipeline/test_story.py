@@ -147,7 +147,7 @@ def test_a_step_can_be_described_and_acknowledged(world: World, lab: Notebook, d
     failed = _failed_run(world, lab, definition)
     described = describe_step(world, failed.id, "join")
     (attempt,) = described.attempts
-    assert [(mount.cloned_as, mount.mount.mount_path) for mount in attempt.mounts] == [
+    assert [(mount.cloned_as, mount.mount_path) for mount in attempt.attempt.mounts] == [
         ("create-volume-1", "/home/me/work"),
         ("create-volume-2", "/home/me/data"),
         ("create-volume-3", "/home/me/models"),
@@ -167,6 +167,19 @@ def test_a_run_can_be_resumed_without_a_word_and_fails_again(
     assert again.status is RunStatus.FAILED
     assert [len(step.attempts) for step in again.steps] == [1, 1, 1, 2, 0]
     assert again.leg == 2
+
+
+def test_the_attempts_before_a_resume_still_say_which_clones_they_saw(
+    world: World, lab: Notebook, definition: PipelineDefinition
+) -> None:
+    failed = _failed_run(world, lab, definition)
+    again = resume.resume(world, failed.id)
+    first, second = (attempt.attempt for attempt in describe_step(world, failed.id, "join").attempts)
+    for attempt, leg in ((first, failed), (second, again)):
+        assert [(mount.cloned_as, mount.claim, mount.snapshot) for mount in attempt.mounts] == [
+            (volume.name, volume.claim, volume.snapshot) for volume in leg.volumes
+        ]
+    assert {mount.claim for mount in first.mounts}.isdisjoint(mount.claim for mount in second.mounts)
 
 
 def test_a_step_named_at_resume_runs_again_with_all_that_needs_it(

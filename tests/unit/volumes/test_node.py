@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rokcsi.model.errors import (
+    Damaged,
     InvalidRequest,
     NotStaged,
     OutOfRange,
@@ -21,6 +22,7 @@ from rokcsi.model.sizes import Bytes, SizeRange
 from rokcsi.model.snapshot import NewSnapshot
 from rokcsi.model.volume import NewVolume, VolumeSource
 from rokcsi.pools.memory import MemoryPool
+from rokcsi.system.failpoints import failing
 from tests.fakes.memory_mounter import MemoryMounter
 from tests.fakes.node_house import GIB, MOUNTED, RAW, SHARED, SHARED_RAW, NodeHouse
 
@@ -253,6 +255,18 @@ def test_a_volume_with_contents_is_never_formatted(house: NodeHouse, mounter: Me
         house.stage(blank)
     assert mounter.deeds.count("make_filesystem") == 1
     assert house.recorded() == 0
+
+
+def test_a_volume_whose_formatting_was_cut_short_is_not_formatted_again(
+    house: NodeHouse, mounter: MemoryMounter, pool: MemoryPool
+) -> None:
+    volume = house.volume()
+    with failing("node.stage.formatted", Damaged("as the test wants it")), pytest.raises(Damaged):
+        house.stage(volume)
+    assert not pool.volume(house.id_of(volume)).formatted
+    house.stage(volume)
+    assert pool.volume(house.id_of(volume)).formatted
+    assert mounter.deeds.count("make_filesystem") == 1
 
 
 def test_a_new_volume_that_holds_something_is_not_formatted(
