@@ -1,6 +1,7 @@
 """Follows the EndpointSlices of one Service: a list, then a watch from there, and a new list where that was too long ago.
 
 While the API server is away the last known addresses stay: nodes do not vanish with it.
+Whatever goes wrong, the thread goes on: nobody else would notice that nodes come and go.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +21,7 @@ from rokcsi.model.roster import NodeAddress
 
 _GONE = 410
 _WATCH_SECONDS = 300
+_STEADY_SECONDS = 30.0  # a watch that lasted so long was a good one
 _SILENT_SECONDS = 150.0  # the API server sends a bookmark about once a minute
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
 _log = logging.getLogger(__name__)
@@ -56,18 +59,24 @@ class SliceWatch:
     def _run(self) -> None:
         pauses = _pauses()
         while not self._ended.is_set():
+            began = time.monotonic()
             try:
                 if not self._version:
                     self._list()
-                    pauses = _pauses()
                 self._follow()
-            except FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - the client raises what it likes, and this thread must not end
                 self._version = ""
-                if getattr(error, "status", None) == _GONE:
-                    continue
-                self.why = f"the Kubernetes API does not answer: {told(error)}"
-                _log.warning("cannot follow the nodes", extra={"error": told(error)})
-                self._ended.wait(next(pauses))
+                self._say(error)
+            if time.monotonic() - began > _STEADY_SECONDS:
+                pauses = _pauses()
+            self._ended.wait(next(pauses))
+
+    def _say(self, error: Exception) -> None:
+        if getattr(error, "status", None) == _GONE or self._ended.is_set():
+            return
+        self.why = f"the Kubernetes API does not answer: {told(error)}"
+        expected = isinstance(error, FAILURES)
+        _log.warning("cannot follow the nodes", extra={"error": told(error)}, exc_info=None if expected else error)
 
     def _list(self) -> None:
         namespace, selector = self._of
@@ -92,10 +101,10 @@ class SliceWatch:
         )
         for event in events:
             self._take(event["type"], event["object"])
+            self._version = event["raw_object"]["metadata"]["resourceVersion"]
 
     def _take(self, kind: str, changed: Any) -> None:
-        self._version = changed.metadata.resource_version
-        if kind == "BOOKMARK":
+        if kind == "BOOKMARK":  # says only how far the watch has come; the client makes no object of it
             return
         if kind == "DELETED":
             self._known.pop(changed.metadata.name, None)

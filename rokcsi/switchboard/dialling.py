@@ -13,8 +13,12 @@ from rokcsi.switchboard.line import Line
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # a list of all volumes has no limit in CSI
-    ("grpc.keepalive_time_ms", 10_000),  # a node that vanished without a word is noticed while a call waits for it
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A node that vanished without a word is noticed within 15 seconds while a call waits for it. The
+    # second option is what gRPC goes by where it is shorter than a minute; without the third, it sends
+    # two pings and then one a minute.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 2_000),  # also how long one attempt to connect may take
     ("grpc.max_reconnect_backoff_ms", 2_000),

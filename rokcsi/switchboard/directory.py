@@ -56,6 +56,10 @@ class Directory:
             raise NodeForgotten(f"the pool {pool} was on a node that is gone for good")
         raise PoolElsewhere(f"no node answers for the pool {pool}; {self._who_is_away(pool)}")
 
+    def node_of(self, pool: PoolId) -> str:
+        """Give what people call the node of a pool, be it away; the pool's id where no node was ever heard to have it."""
+        return next((line.name for line in self._present() if _has(line, pool)), pool)
+
     def at(self, segments: Mapping[str, str]) -> Sequence[Route]:
         """Give every node within a place, those that are away too; new lines are waited for, and all asked before it is none."""
         self._sought(lambda: self._within(segments) if self._all_were_asked() else None)
@@ -84,15 +88,15 @@ class Directory:
 
     def refresh(self) -> None:
         """Take over what the roster says now, and ask who is new; waits for no answer."""
-        addresses = self._roster.addresses()
-        if addresses is self._addresses:
+        if self._roster.addresses() is self._addresses:
             return
         with self._news:
-            self._addresses = addresses
-            wanted = set(addresses)
-            gone = [self._lines.pop(where) for where in set(self._lines) - wanted]
+            self._addresses = self._roster.addresses()  # read once more, so that nothing older comes after it
+            wanted = set(self._addresses)
+            gone = [line for where, line in self._lines.items() if where not in wanted]
             new = {where: self._open(where, self._heard) for where in wanted - set(self._lines)}
-            self._lines = {**self._lines, **new}
+            # Put in place as a whole: others are reading it.
+            self._lines = {where: line for where, line in {**self._lines, **new}.items() if where in wanted}
         for line in gone:
             line.retire()
         for line in new.values():
@@ -152,11 +156,16 @@ class Directory:
         return [route for route in routes if route.announcement.driver.reached_from(segments)]
 
     def _who_is_away(self, pool: PoolId) -> str:
-        known = [line for line in self._present() if (told := line.heard.announcement) and told.pool == pool]
-        silent = known or self.away()
+        silent = [line for line in self._present() if _has(line, pool)] or self.away()
         if not silent:
             return f"if its node is gone for good: rokctl node forget {pool}"
         return "away: " + "; ".join(f"{line.name}, {line.heard.why_away}" for line in silent)
+
+
+def _has(line: Line, pool: PoolId) -> bool:
+    """Tell whether the node on a line has announced a pool, be it away since."""
+    announcement = line.heard.announcement
+    return announcement is not None and announcement.pool == pool
 
 
 def _names(claims: Sequence[Route]) -> set[str]:

@@ -44,18 +44,26 @@ class FanOut:
     def ask(self, questions: Sequence[Question]) -> Sequence[Any]:
         """Ask all at once; give a response, or None where the node is away, in the order of the questions.
 
+        A node has half of the time that is left, so that one that hangs leaves some for the others' answers.
         Raises Relayed with the first other refusal.
         """
         remaining = current_deadline().remaining_seconds()
-        seconds = _PATIENCE_SECONDS if remaining is None else min(_PATIENCE_SECONDS, remaining)
-        calls = [(each.route, begin(each.route, each.request, self._context, seconds)) for each in questions]
-        return [self._answer(route, call) for route, call in calls]
+        seconds = _PATIENCE_SECONDS if remaining is None else min(_PATIENCE_SECONDS, remaining / 2)
+        calls = [(each.route, self._begun(each, seconds)) for each in questions]
+        return [self._answer(route, call) if call else self._missed(route) for route, call in calls]
 
     def tell_who_is_away(self) -> None:
         """Say in the trailing metadata which nodes the answer knows nothing of; raise PoolElsewhere if that is all."""
         self._refuse_where_nobody_answers()
         if self._away:
             self._context.set_trailing_metadata(((AWAY, ",".join(sorted(map(_ascii, self._away)))),))
+
+    def _begun(self, question: Question, seconds: float) -> Any:
+        """Send a question; give None where its node has just left its address."""
+        try:
+            return begin(question.route, question.request, self._context, seconds)
+        except PoolElsewhere:
+            return None
 
     def _answer(self, route: Route, call: Any) -> Any:
         response, refused = outcome(call)
@@ -66,6 +74,10 @@ class FanOut:
             raise Relayed(refused)
         if refused.code is grpc.StatusCode.UNAVAILABLE:
             route.line.doubt(f"{refused.code.name}: {refused.message}")
+        return self._missed(route)
+
+    def _missed(self, route: Route) -> Any:
+        """Take note that a node did not answer; give what stands for its answer."""
         self._away.add(route.line.name)
         self._silent.add(route.pool)
         return None

@@ -61,10 +61,9 @@ class SwitchboardGroups(AnyGroupController):
 
     def _one_node(self, volumes: Sequence[str]) -> Route:
         pools = sorted({pool_of_volume(volume) for volume in volumes})
-        routes = [self._directory.of_pool(pool) for pool in pools]
-        if len(routes) > 1:
-            names = " and ".join(route.line.name for route in routes)
+        if len(pools) > 1:
+            names = " and ".join(self._directory.node_of(pool) for pool in pools)
             raise NotSupported(
                 f"these volumes are on the nodes {names}; volumes of one node only are snapshotted together"
             )
-        return routes[0]
+        return self._directory.of_pool(pools[0])

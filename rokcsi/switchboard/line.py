@@ -60,6 +60,7 @@ class Line:
         self._state = Heard(None, 0.0, "it has not been asked yet")
         self._asking = False
         self._ask_again_at = 0.0
+        self._moved_at = 0.0
         self._at_work = 0
         self._retired = False
         generated: Any = csi_pb2_grpc  # protoc writes no types for it
@@ -108,10 +109,8 @@ class Line:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold one of the line's places for a call; raise NodeBusy where none becomes free in a second."""
-        remaining = current_deadline().remaining_seconds()
-        patience = _PATIENCE_SECONDS if remaining is None else min(_PATIENCE_SECONDS, remaining)
-        if not self._places.acquire(timeout=patience):
+        """Hold one of the line's places for a call; raise NodeBusy where all are taken and no call has ended for a second."""
+        if not self._places.acquire(timeout=self._patience()):
             raise NodeBusy(f"too many calls wait for node {self.name}; try again")
         try:
             yield
@@ -137,9 +136,16 @@ class Line:
         if idle:
             self._channel.close()
 
+    def _patience(self) -> float:
+        """Give how long a place is waited for: while the node answers others, so that one that hangs keeps no worker."""
+        remaining = current_deadline().remaining_seconds()
+        seconds = max(0.0, self._moved_at + _PATIENCE_SECONDS - time.monotonic())
+        return seconds if remaining is None else min(seconds, remaining)
+
     def _leave(self, call: Any) -> None:
         del call
         with self._lock:
+            self._moved_at = time.monotonic()
             self._at_work -= 1
             last = self._retired and self._at_work == 0
         if last:

@@ -1,7 +1,7 @@
 """As much of Kubernetes' API server as the house asks for: lists, watches, config maps, volumes; over plain HTTP.
 
-A test changes its EndpointSlices, forgets its history (410), makes it fail, or ends its
-watches; it counts what it was asked.
+A test changes its EndpointSlices, forgets its history (410), makes it fail, sends bookmarks,
+or ends its watches; it counts what it was asked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class ApiState:
     version: int = 100
     oldest: int = 0
     failures: int = 0
+    short_watches: bool = False
     asked: Counter[str] = field(default_factory=Counter)
+    begun_at: list[str] = field(default_factory=list)
+    history: list[Body] = field(default_factory=list)
     watchers: list[queue.Queue[Any]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -62,8 +65,22 @@ class ApiState:
         with self.lock:
             self.version += 1
             self.oldest = self.version
-            for watcher in self.watchers:
-                watcher.put(_gone())
+            self.say(_gone())
+
+    def bookmark(self) -> None:
+        """Tell every watch how far it has come, in the words of kube-apiserver v1.36, as it does about once a minute."""
+        with self.lock:
+            self.version += 1
+            kind = {"kind": "EndpointSlice", "apiVersion": "discovery.k8s.io/v1"}
+            nothing = {"addressType": "", "endpoints": None, "ports": None}
+            self.say(
+                {"type": "BOOKMARK", "object": {**kind, "metadata": {"resourceVersion": str(self.version)}, **nothing}}
+            )
+
+    def say(self, event: Body) -> None:
+        """Send an event to every watch, whatever it is."""
+        for watcher in self.watchers:
+            watcher.put(event)
 
     def end_watches(self) -> None:
         """End every watch under way, as the server does every few minutes."""
@@ -74,15 +91,16 @@ class ApiState:
     def _tell(self, kind: str, changed: Body) -> None:
         self.version += 1
         changed["metadata"]["resourceVersion"] = str(self.version)
-        for watcher in self.watchers:
-            watcher.put({"type": kind, "object": json.loads(json.dumps(changed))})
+        event = {"type": kind, "object": json.loads(json.dumps(changed))}
+        self.history.append(event)
+        self.say(event)
 
 
 @contextmanager
 def api_server() -> Iterator[tuple[ApiState, Any]]:
     """Serve; give the state and a client of the real Kubernetes client for it."""
     server = _Server(("127.0.0.1", 0), _Api)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     configuration = client.Configuration(host=f"http://127.0.0.1:{server.server_address[1]}")
     configuration.retries = False
@@ -121,6 +139,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.state = ApiState()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up in the middle of a watch."""
 
 
 class _Api(BaseHTTPRequestHandler):
@@ -173,8 +194,14 @@ class _Api(BaseHTTPRequestHandler):
         events: queue.Queue[Any] = queue.Queue()
         with self.state.lock:
             self.state.asked["watch"] += 1
+            self.state.begun_at.append(query["resourceVersion"])
             if int(query["resourceVersion"]) < self.state.oldest:
                 events.put(_gone())
+            for event in self.state.history:
+                if int(event["object"]["metadata"]["resourceVersion"]) > int(query["resourceVersion"]):
+                    events.put(event)
+            if self.state.short_watches:
+                events.put(_END)
             self.state.watchers.append(events)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

@@ -112,6 +112,50 @@ def test_a_history_that_is_too_old_is_made_up_by_a_new_list(roster: KubernetesRo
     assert api.asked["list"] == 2
 
 
+def test_a_bookmark_says_from_where_the_next_watch_goes_on(roster: KubernetesRoster, api: ApiState) -> None:
+    api.put("one", ENDPOINT_A)
+    followed(roster, api, A)
+    api.bookmark()
+    here = str(api.version)
+    api.end_watches()
+    eventually(lambda: api.asked["watch"] == 2)
+    assert api.begun_at[1] == here
+    api.put("two", ENDPOINT_B)
+    eventually(lambda: known(roster) == {A, B})
+    assert api.asked["list"] == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ADDED", "object": {"metadata": {"name": "x"}}},
+        {"type": "ADDED", "object": {"metadata": None, "addressType": "IPv4", "endpoints": []}},
+        {"type": "BOOKMARK", "object": {}},
+        {"type": "ERROR", "object": {"code": 500, "reason": "InternalError", "message": "etcd is away"}},
+        {"type": "ADDED"},
+    ],
+)
+def test_an_event_that_cannot_be_read_is_made_up_by_a_new_list(
+    roster: KubernetesRoster, api: ApiState, event: dict[str, Any]
+) -> None:
+    api.put("one", ENDPOINT_A)
+    followed(roster, api, A)
+    api.say(event)
+    eventually(lambda: api.asked["watch"] == 2)
+    api.put("two", ENDPOINT_B)
+    eventually(lambda: known(roster) == {A, B})
+
+
+def test_watches_that_end_at_once_are_begun_ever_more_seldom(roster: KubernetesRoster, api: ApiState) -> None:
+    api.put("one", ENDPOINT_A)
+    api.short_watches = True
+    roster.watch(lambda: None)
+    eventually(lambda: known(roster) == {A})
+    time.sleep(1.0)
+    assert 2 <= api.asked["watch"] <= 4  # pauses of 0.25 s, 0.5 s, 1 s and more
+    assert api.asked["list"] == 1
+
+
 def test_while_the_api_fails_the_known_nodes_stay_and_it_is_asked_ever_more_seldom(
     roster: KubernetesRoster, api: ApiState
 ) -> None:
@@ -126,7 +170,7 @@ def test_while_the_api_fails_the_known_nodes_stay_and_it_is_asked_ever_more_seld
     api.put("two", ENDPOINT_B)
     eventually(lambda: known(roster) == {A, B})
     assert api.asked["list"] == 5
-    assert time.monotonic() - began > 0.25 + 0.5 + 1.0  # three pauses, each at least half of 0.5, 1 and 2 seconds
+    assert time.monotonic() - began > 0.25 + 0.5 + 1.0 + 2.0  # pauses, each at least half as long as it may be
 
 
 def test_an_api_that_fails_at_first_is_tried_until_it_answers(roster: KubernetesRoster, api: ApiState) -> None:

@@ -14,6 +14,7 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import PoolElsewhere
 from tests.fakes.csi_caller import Refused, create_request, from_snapshot
 from tests.fakes.switchboards import KEY, FakeCluster, FakeNode
+from tests.fakes.wire import wire
 
 PATIENCE_SECONDS = 15.0
 
@@ -268,6 +269,35 @@ def test_a_list_under_way_ends_although_an_address_has_left_the_roster(cluster: 
     assert found == [volumes]
 
 
+def test_who_looks_through_the_lines_is_not_disturbed_by_one_that_goes(cluster: FakeCluster) -> None:
+    made_on(cluster, cluster.nodes[0])
+    looking = iter(cluster.directory._present())
+    first = next(looking)
+    cluster.roster.set(cluster.nodes[1].address)
+    assert len([first, *looking]) == 2
+
+
+@pytest.mark.slow
+def test_a_node_that_vanishes_without_a_word_is_noticed_while_a_call_waits_for_it(cluster: FakeCluster) -> None:
+    volume = made_on(cluster, cluster.nodes[0])
+    may_go_on = threading.Event()
+    with wire(cluster.nodes[0].address) as laid:
+        cluster.roster.set(laid.address, cluster.nodes[1].address)
+        eventually(lambda: answers(cluster, volume))
+
+        def vanish(context: grpc.ServicerContext) -> None:
+            laid.cut()
+            may_go_on.wait(40)
+
+        cluster.nodes[0].before = vanish
+        began = time.monotonic()
+        with pytest.raises(Refused) as refused:
+            cluster.call("ControllerGetVolume", csi.ControllerGetVolumeRequest(volume_id=volume), timeout=90)
+        assert refused.value.code is grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - began < 25
+        may_go_on.set()
+
+
 def test_a_node_that_hangs_keeps_nobody_else_waiting(cluster: FakeCluster) -> None:
     slow, quick = (made_on(cluster, node) for node in cluster.nodes)
     may_go_on = threading.Event()
@@ -293,6 +323,10 @@ def test_a_node_that_hangs_keeps_nobody_else_waiting(cluster: FakeCluster) -> No
         assert get(cluster, quick).volume_id == quick
         assert time.monotonic() - began < 10
         eventually(lambda: codes.count(grpc.StatusCode.ABORTED) == 12)  # who found no place on the line in a second
+        time.sleep(1.0)
+        began = time.monotonic()
+        wait()
+        assert time.monotonic() - began < 0.5  # the line has not moved for a second: nobody waits for it any more
     finally:
         may_go_on.set()
         for caller in callers:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -93,6 +94,12 @@ def test_a_bad_token_aborts_the_list(cluster: FakeCluster, handles: list[str], t
     assert refusal(cluster, "ListVolumes", request).code is grpc.StatusCode.ABORTED
 
 
+def test_a_token_that_somebody_computed_aborts_the_list(cluster: FakeCluster) -> None:
+    forged = Place(cast("PoolId", "z" * 32)).written("volumes")
+    request = csi.ListVolumesRequest(starting_token=forged)
+    assert refusal(cluster, "ListVolumes", request).code is grpc.StatusCode.ABORTED
+
+
 def test_a_token_of_another_list_aborts_it(cluster: FakeCluster, handles: list[str]) -> None:
     _, token = page(cluster, 2)
     request = csi.ListSnapshotsRequest(max_entries=2, starting_token=token)
@@ -125,6 +132,36 @@ def test_a_list_goes_on_although_the_node_it_had_come_to_is_away_now(cluster: Fa
     rest = [handle for handle in handles if lower.pool.id not in handle]
     assert page(cluster, 0, token) == (rest, "")
     assert page(cluster, 100, token) == (rest, "")
+
+
+@pytest.mark.parametrize("size", [0, 3])
+def test_a_node_that_hangs_leaves_time_for_the_others_answers(
+    cluster: FakeCluster, handles: list[str], size: int
+) -> None:
+    may_go_on = threading.Event()
+
+    def hang(context: grpc.ServicerContext) -> None:
+        may_go_on.wait(20)
+
+    cluster.nodes[0].before = hang
+    rest = [handle for handle in handles if cluster.nodes[1].pool.id in handle]
+    try:
+        request = csi.ListVolumesRequest(max_entries=size)
+        answer, trailing = cluster.call_with_metadata("ListVolumes", request, timeout=3)
+    finally:
+        may_go_on.set()
+    assert [entry.volume.volume_id for entry in answer.entries] == rest[: size or None]
+    assert trailing["rokcsi-away"] == "node-1"
+
+
+def test_a_node_that_has_just_left_its_address_does_not_keep_the_others_from_being_listed(
+    cluster: FakeCluster, handles: list[str]
+) -> None:
+    for route in cluster.directory.answering():
+        if route.pool == cluster.nodes[0].pool.id:
+            route.line.retire()
+    rest = [handle for handle in handles if cluster.nodes[1].pool.id in handle]
+    assert page(cluster, 0) == (rest, "")
 
 
 def test_a_list_is_not_said_to_be_empty_when_nobody_answers(cluster: FakeCluster, handles: list[str]) -> None:

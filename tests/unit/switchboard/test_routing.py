@@ -171,6 +171,17 @@ def test_a_group_over_two_nodes_is_refused_with_their_names(cluster: FakeCluster
     assert all("CreateVolumeGroupSnapshot" not in node.asked() for node in cluster.nodes)
 
 
+def test_a_group_over_two_nodes_is_refused_alike_while_one_of_them_is_away(cluster: FakeCluster) -> None:
+    volumes = [made_on(cluster, node).volume_id for node in cluster.nodes]
+    cluster.nodes[0].leave()
+    away = refusal_of(cluster, "ControllerGetVolume", csi.ControllerGetVolumeRequest(volume_id=volumes[0]))
+    assert away.code is grpc.StatusCode.UNAVAILABLE
+    request = csi.CreateVolumeGroupSnapshotRequest(name="g", source_volume_ids=volumes)
+    refused = refusal_of(cluster, "CreateVolumeGroupSnapshot", request)
+    assert refused.code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "node-1" in refused.message
+
+
 @pytest.mark.parametrize("method", EVERY)
 @pytest.mark.parametrize("handle", ["x", "../../etc", "v-1-2", "é" * 60, "v-" + "A" * 32 + "-" + "0" * 32])
 def test_a_malformed_handle_is_an_unknown_one_and_reaches_no_node(
