@@ -180,9 +180,11 @@ class DeviceMapper:
         flags |= Flags.NONE if flush else Flags.NO_FLUSH
         self._asked(f"suspend the device {name}", Request(Verb.SUSPEND, name=_checked(name), flags=flags))
 
-    def resume(self, name: str) -> None:
-        """Bring in the table that waits, if there is one, and let I/O go on; nothing happens to a device that runs."""
-        self._asked(f"resume the device {name}", Request(Verb.SUSPEND, name=_checked(name)))
+    def resume(self, name: str) -> bool:
+        """Bring in the table that waits, if there is one, and let I/O go on; tell whether the device was suspended."""
+        # Only a device that was suspended makes an event of it.
+        answer = self._asked(f"resume the device {name}", Request(Verb.SUSPEND, name=_checked(name)))
+        return Flags.EVENT in answer.flags
 
     def message(self, name: str, text: str, *, sector: int = 0) -> None:
         """Tell the target at a sector something; raise DeviceMapperRefused with what the target answered."""

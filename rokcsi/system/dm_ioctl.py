@@ -55,6 +55,7 @@ class Flags(IntFlag):
     BUFFER_FULL = 1 << 8
     SKIP_LOCKFS = 1 << 10
     NO_FLUSH = 1 << 11
+    EVENT = 1 << 13
     UUID = 1 << 14
     WHEN_CLOSED = 1 << 17
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from rokcsi.model.errors import Busy, SystemCallFailed
 from rokcsi.system.crew import Crew, Deed
@@ -22,6 +24,15 @@ from rokcsi.system.suspension_clock import SuspensionClock
 from rokcsi.system.watchdog import LentDevice, NotLetGo, SuspendedDevice, Watchdog
 
 _LENT_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    """A device that is to stand still, and where its file system is mounted, as far as we can see."""
+
+    name: str
+    node: Path
+    point: Path | None
 
 
 class Suspender:
@@ -50,18 +61,22 @@ class Suspender:
         if not names:
             deed()
             return 0.0
-        self._write_out(names)
+        standing = self._written_out(names)
         armed = time.monotonic()
         with self._watchdog.watching([SuspendedDevice(name) for name in names], limit_seconds):
             began = time.monotonic()
-            self._suspend_all(names)
+            self._suspend_all(standing)
             try:
                 deed()
-                if time.monotonic() - armed >= limit_seconds or not self._all_suspended(names):
-                    raise Busy(_BROKEN)
-            finally:
+                in_time = time.monotonic() - armed < limit_seconds
+            except BaseException:
                 self._resume_all(names)
-            return time.monotonic() - began
+                raise
+            stood_still = self._resume_all(names)
+            window = time.monotonic() - began
+            if not (in_time and stood_still):
+                raise Busy(_BROKEN)
+            return window
 
     def lend(self, name: str, deed: Deed) -> float:
         """Do a deed that suspends and resumes a device itself, as LVM's commands do; give for how many seconds it did.
@@ -69,7 +84,7 @@ class Suspender:
         Should we die, the watchdog leaves it the time to end; should it end without having
         resumed the device, we do. Raises as `cut` does.
         """
-        self._write_out([name])
+        self._written_out([name])
         with self._watchdog.watching([LentDevice(name)], _LENT_SECONDS):
             try:
                 with SuspensionClock(self._mapper, name) as clock:
@@ -83,22 +98,44 @@ class Suspender:
         self._watchdog.close()
         self.crew.close()
 
-    def _write_out(self, names: Sequence[str]) -> None:
-        devices = [_running(self._mapper, name) for name in names]
-        _raise_first(self.crew.run([self._flushing(device) for device in devices]))
+    def _written_out(self, names: Sequence[str]) -> Sequence[_Device]:
+        devices = [self._standing(name) for name in names]
+        self._run([_flushing(device) for device in devices], devices)
+        return devices
 
-    def _suspend_all(self, names: Sequence[str]) -> None:
-        outcomes = self.crew.run([self._suspending(name) for name in names])
-        if any(outcomes):
-            self._resume_all(names)
-            _raise_first(outcomes)
+    def _standing(self, name: str) -> _Device:
+        device = _running(self._mapper, name)
+        return _Device(name, device.node, self._points.point_of(device.device))
 
-    def _all_suspended(self, names: Sequence[str]) -> bool:
-        looked = [self._mapper.look(name) for name in names]
-        return all(device is not None and device.suspended for device in looked)
+    def _suspend_all(self, devices: Sequence[_Device]) -> None:
+        try:
+            self._run([self._suspending(device.name) for device in devices], devices)
+        except BaseException:
+            self._resume_all([device.name for device in devices])
+            raise
 
-    def _resume_all(self, names: Sequence[str]) -> None:
-        _raise_first(self.crew.run([self._resuming(name) for name in names]))
+    def _run(self, deeds: Sequence[Deed], devices: Sequence[_Device]) -> None:
+        """Do one deed for each device: side by side for file systems, which write, and one by one for the rest, which are quick."""
+        pairs = list(zip(deeds, devices, strict=True))
+        slow = [deed for deed, device in pairs if device.point is not None]
+        _raise_first(self.crew.run(slow))
+        for deed in (deed for deed, device in pairs if device.point is None):
+            deed()
+
+    def _resume_all(self, names: Sequence[str]) -> bool:
+        """Resume all, whatever fails; tell whether all stood still until now."""
+        # One by one: no resuming waits for anything, and a thread's hand-over costs more than it.
+        outcomes = [self._resumed(name) for name in names]
+        _raise_first(outcome for outcome in outcomes if isinstance(outcome, Exception))
+        return all(outcomes)
+
+    def _resumed(self, name: str) -> bool | Exception:
+        try:
+            return self._mapper.resume(name)
+        except DeviceMapperRefused as error:
+            if error.code == errno.ENXIO:
+                return False
+            return NotLetGo(f"the device {name} could not be resumed: {error}")
 
     def _suspending(self, name: str) -> Deed:
         def suspend() -> None:
@@ -113,31 +150,6 @@ class Suspender:
                 raise
 
         return suspend
-
-    def _resuming(self, name: str) -> Deed:
-        def resume() -> None:
-            try:
-                self._mapper.resume(name)
-            except DeviceMapperRefused as error:
-                if error.code != errno.ENXIO:
-                    raise NotLetGo(f"the device {name} could not be resumed: {error}") from error
-
-        return resume
-
-    def _flushing(self, device: MappedDevice) -> Deed:
-        """Write out what is dirty, so that little is left to do once the writers are stopped."""
-
-        def flush() -> None:
-            point = self._points.point_of(device.device)
-            where = device.node if point is None else point
-            try:
-                _flush(os.fspath(where), os.fsync if point is None else flush_filesystem)
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                raise SystemCallFailed(f"{where} could not be written out: {error.strerror}") from error
-
-        return flush
 
 
 _BROKEN = (
@@ -166,12 +178,23 @@ def _running(mapper: DeviceMapper, name: str) -> MappedDevice:
     return device
 
 
-def _flush(where: str, flush: Callable[[int], None]) -> None:
-    fd = os.open(where, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        flush(fd)
-    finally:
-        os.close(fd)
+def _flushing(device: _Device) -> Deed:
+    """Write out what is dirty, so that little is left to do once the writers are stopped."""
+
+    def flush() -> None:
+        where = device.node if device.point is None else device.point
+        try:
+            fd = os.open(where, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                (os.fsync if device.point is None else flush_filesystem)(fd)
+            finally:
+                os.close(fd)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise SystemCallFailed(f"{where} could not be written out: {error.strerror}") from error
+
+    return flush
 
 
 def _raise_first(outcomes: Iterable[Exception | None]) -> None:

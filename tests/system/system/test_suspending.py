@@ -83,8 +83,8 @@ def test_all_writers_stand_still_while_the_deed_is_done_and_go_on_after_it(
 
         def deed() -> None:
             for _ in range(2):
+                time.sleep(0.2)  # whose write had ended just before has noted it by then
                 seen.append(writer.rounds)
-                time.sleep(0.2)
 
         window = suspender.cut(names(mounted), deed)
         assert writer.goes_on_within(3)
@@ -99,8 +99,8 @@ def test_a_raw_writer_stands_still_too(suspender: Suspender, devices: MappedDevi
 
         def deed() -> None:
             for _ in range(2):
+                time.sleep(0.2)  # whose write had ended just before has noted it by then
                 seen.append(writer.rounds)
-                time.sleep(0.2)
 
         suspender.cut([device.name], deed)
         assert writer.goes_on_within(3)
