@@ -10,6 +10,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rokcsi
 UV := $(CACHE)/uv/bin/uv
 TESTS := tests
 PYTEST := $(BIN)/pytest --durations=5
+export CMD  # make lab-guest hands it to the guest as it is
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +65,13 @@ sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
 	@tools/prerequisites
 	$(BIN)/python sanity/run.py
 
+lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; 6 to 10 minutes, once (root)
+	@tests/lab/build-guest
+
+lab-guest: setup ## run CMD='…' in a guest beside a driver that serves a fresh POOL=lvm|lvm-direct|zfs|loopfile (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_guest --pool $(or $(POOL),loopfile) "$$CMD"
+
 bench: setup ## measure against bare system calls in the same run, print a table, write JSON (root)
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
@@ -83,4 +91,4 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity bench format proto lock clean
+  test-system test-e2e sanity lab lab-guest bench format proto lock clean
