@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from demo.project import wheels
 from sanity.toolchain import cache, csi_sanity
 from tests.lab.guest import HOUSE, Machine, built_guest
-from tests.lab.kinds import KINDS
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_DISK = "16G"
 
 
-def machine(kind: str, limit_seconds: float, writable: Sequence[Path] = ()) -> Machine:
-    """Give the guest for a kind of pool, with all that the project's programs need in it; makes what is not cached yet."""
-    wanted = KINDS[kind]
+def machine(limit_seconds: float) -> Machine:
+    """Give a guest with all that the project's programs need in it, on the first CPU; makes what is not cached yet.
+
+    It has one disk for the pool, and one to grow it or to test with.
+    """
     return Machine(
         built=built_guest(),
-        cpu=wanted.cpu,
-        disks=wanted.disks,
-        writable=[HOUSE, *writable],
+        disks=(_DISK, _DISK),
+        writable=[HOUSE],
         readable=[*_interpreter(), csi_sanity().parent, wheels().parent],
         environment=_environment(),
         limit_seconds=limit_seconds,
