@@ -11,9 +11,12 @@ UV := $(CACHE)/uv/bin/uv
 LOCK := $(UV) pip compile pyproject.toml --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 TESTS := tests
 PYTEST := $(BIN)/pytest --durations=5
+# The guest's shell expands it, not make.
+override CMD := $(value CMD)
+export CMD
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from requirements.lock, install missing system packages (root), quick when nothing changed
 	@tools/setup
@@ -65,6 +68,17 @@ sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
 	@tools/prerequisites
 	$(BIN)/python sanity/run.py
 
+lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; 6 to 10 minutes, once (root)
+	@tests/lab/build-guest
+
+lab-guest: setup ## run CMD='…' in a guest beside a driver that serves a fresh POOL=lvm|lvm-direct|zfs|loopfile (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_guest --pool $(or $(POOL),loopfile) "$$CMD"
+
+test-lab: setup ## the suites of all kinds of pools, or of POOL=…, in guests side by side; 12 minutes on 2 CPUs (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_suites $(POOL)
+
 bench: setup ## measure against bare system calls in the same run, print a table, write JSON (root)
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
@@ -91,4 +105,4 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity bench lab-kubernetes lab-kubernetes-down format proto lock clean
+  test-system test-e2e sanity lab lab-guest test-lab lab-kubernetes lab-kubernetes-down bench format proto lock clean

@@ -1,0 +1,127 @@
+"""`make test-lab`: the suites of all kinds of pools, each in a guest of its own, as many guests side by side as there are CPUs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import zip_longest
+from queue import SimpleQueue
+
+from tests.lab.guest import HOUSE
+from tests.lab.sharing import machine
+from tests.lab.suites import KINDS, Suite, suites_of
+
+REPORTS = HOUSE / "build" / "lab"
+_LIMIT_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a suite went."""
+
+    suite: Suite
+    status: int
+    seconds: float
+
+
+def main() -> int:
+    """Run them; give 0 when all of them passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.run_suites", description=__doc__)
+    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="only these kinds of pools")
+    parser.add_argument("--only", action="append", metavar="SUITE", help="only suites of this name; repeatable")
+    asked = parser.parse_args()
+    suites = [suite for suite in _longest_first(asked.kinds or KINDS) if not asked.only or suite.name in asked.only]
+    machine(_LIMIT_SECONDS)  # builds what is missing before the clock runs
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
+    played = _play_all(suites)
+    _show(played, time.monotonic() - begin)
+    return 1 if len(played) < len(suites) or any(it.status for it in played) else 0
+
+
+def _longest_first(kinds: Sequence[str]) -> list[Suite]:
+    """Give the first suites of all kinds, then their second ones, and so on."""
+    return [suite for row in zip_longest(*map(suites_of, kinds)) for suite in row if suite is not None]
+
+
+def _play_all(suites: Sequence[Suite]) -> Sequence[Played]:
+    """Give each CPU a guest, one after the other; whoever is free takes the next suite, the longest first."""
+    cpus: SimpleQueue[int] = SimpleQueue()
+    lanes = len(os.sched_getaffinity(0))
+    for cpu in range(lanes):
+        cpus.put(cpu)
+    running: set[subprocess.Popen[str]] = set()
+
+    def on_a_free_cpu(suite: Suite) -> Played:
+        cpu = cpus.get()
+        try:
+            return _play(suite, cpu, running)
+        finally:
+            cpus.put(cpu)
+
+    with ThreadPoolExecutor(lanes) as pool:
+        try:
+            return list(pool.map(on_a_free_cpu, suites))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                process.terminate()
+            raise
+
+
+def _play(suite: Suite, cpu: int, running: set[subprocess.Popen[str]]) -> Played:
+    """Run one suite; every line it says goes out with its name, and into its log."""
+    reports = REPORTS / suite.kind
+    reports.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.lab.run_guest",
+            "--cpu",
+            str(cpu),
+            "--limit",
+            str(_LIMIT_SECONDS),
+            _script(suite),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=HOUSE,
+    )
+    running.add(process)
+    assert process.stdout is not None
+    with (reports / f"{suite.name}.log").open("w") as log:
+        for line in process.stdout:
+            log.write(line)
+            sys.stdout.write(f"{suite.kind} {suite.name} | {line}")
+            sys.stdout.flush()
+    status = process.wait()
+    running.remove(process)
+    return Played(suite, status, time.monotonic() - begin)
+
+
+def _script(suite: Suite) -> str:
+    reports = (REPORTS / suite.kind).relative_to(HOUSE)
+    return shlex.join(["tests/lab/guest/in-suite", suite.kind, suite.pool_in, suite.command.format(reports=reports)])
+
+
+def _show(played: Sequence[Played], seconds: float) -> None:
+    print()
+    for it in played:
+        result = "ok" if it.status == 0 else f"FAILED ({it.status})"
+        print(f"  {it.suite.kind:10} {it.suite.name:12} {result:12} {it.seconds:5.0f} s")
+    print(f"  {'all':23} {'':12} {seconds:5.0f} s; logs and JUnit XML in {REPORTS.relative_to(HOUSE)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

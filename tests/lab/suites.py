@@ -1,0 +1,71 @@
+"""What `make test-lab` runs, kind by kind of pool: the one place where the lab's suites are listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.lab.guest import HOUSE
+
+SYSTEM = HOUSE / "tests" / "system"
+_ANY_ORDER = "tests/contract/test_state_machine.py::test_a_driver_keeps_every_promise_in_any_order_of_calls_and_kills"
+KINDS = ("loopfile", "lvm", "lvm-direct", "zfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A shell command for a guest of its own, where a pool of this kind is made when a variable is to name it.
+
+    `{reports}` in the command is the folder for JUnit XML and logs.
+    """
+
+    kind: str
+    name: str
+    command: str
+    pool_in: str = ""
+
+
+def suites_of(kind: str) -> Sequence[Suite]:
+    """Give the suites of a kind of pool, the longest first."""
+    if kind == "loopfile":  # make test runs the rest of them; here it is the kernel that differs
+        return [*_driver(kind, named="")]
+    return [*_driver(kind, named="ROKCSI_TEST_POOL"), *_pool(kind)]
+
+
+def _driver(kind: str, named: str) -> Iterator[Suite]:
+    """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
+    yield Suite(kind, "crash", _pytest("crash", "tests/system/crash"), named)
+    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi {_ANY_ORDER}"), named)
+    for mode in ("mount", "block"):
+        yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
+    yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL")
+
+
+def _pool(kind: str) -> Iterator[Suite]:
+    """The pool itself, which these tests make for themselves."""
+    yield Suite(kind, "contract", _pytest("contract", f"tests/contract -m lab -k {_exactly(kind)}"))
+    own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
+    yield Suite(kind, "pool", _pytest("pool", f"{own} -m lab"))
+    if kind == "lvm":  # what is about no kind of pool
+        others = " ".join(f"--ignore {file}" for one in KINDS for file in _files_about(one))
+        yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"))
+
+
+def _files_about(kind: str) -> list[str]:
+    """Give the files of tests of one kind of pool: of `lvm` without those of `lvm-direct`."""
+    longer = tuple(f"test_{_stem(other)}" for other in KINDS if other.startswith(f"{kind}-"))
+    found = [*SYSTEM.rglob(f"test_{_stem(kind)}.py"), *SYSTEM.rglob(f"test_{_stem(kind)}_*.py")]
+    return sorted(str(file.relative_to(HOUSE)) for file in found if not file.stem.startswith(longer))
+
+
+def _stem(kind: str) -> str:
+    return kind.replace("-", "_")
+
+
+def _exactly(kind: str) -> str:
+    longer = [f"not {other}" for other in KINDS if other.startswith(f"{kind}-")]
+    return f"'{' and '.join([kind, *longer])}'"
+
+
+def _pytest(name: str, selected: str) -> str:
+    return f"pytest -p no:cacheprovider --durations 5 --junit-xml {{reports}}/{name}.xml {selected}"
