@@ -1,7 +1,7 @@
 """Locks between processes: flock(2) on a small file that vanishes with the thing it guards.
 
 `locked_file` is called by the local cluster, which may be several programs at once;
-`lock_alone` by the loop-file pool, which only one driver may serve. The kernel lets go of
+`lock_alone` by pools, which only one driver may serve each. The kernel lets go of
 the lock of a process that dies, so there is nothing to clean up.
 """
 
@@ -67,6 +67,17 @@ def lock_alone(fd: int) -> bool:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    return True
+
+
+def lock_alone_within(fd: int, seconds: float) -> bool:
+    """Take the lock of an open file as soon as it is free; False when that takes longer than `seconds`. Raises OSError."""
+    until, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
+    while not lock_alone(fd):
+        if time.monotonic() > until:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
     return True
 
 

@@ -13,6 +13,7 @@ from rokcsi.model.pool import Pool
 from rokcsi.pools.memory import MemoryPool
 from tests.contract.harness import PoolHarness
 from tests.contract.loopfile_harness import loopfile
+from tests.contract.zfs_harness import zfs_pool
 
 
 class MemoryHarness:
@@ -36,6 +37,9 @@ class MemoryHarness:
     def failing_cuts(self, pool: Pool, member: int) -> Sequence[AbstractContextManager[None]]:
         """Use the pool's own trap."""
         return [_failing(_memory(pool), member)]
+
+    def counted(self) -> None:
+        """Files count at once."""
 
     def strays(self, pool: Pool) -> list[str]:
         """Compare the files with the records."""
@@ -68,6 +72,7 @@ HARNESSES: Mapping[str, Callable[[Path], AbstractContextManager[PoolHarness]]] =
     "loopfile": loopfile(None),
     "loopfile-on-xfs": loopfile("xfs"),
     "loopfile-on-btrfs": loopfile("btrfs"),
+    "zfs": zfs_pool,
 }
 NEED_LAB = frozenset({"lvm", "lvm-direct", "zfs"})
 NEED_ROOT = frozenset(HARNESSES) - {"memory"} - NEED_LAB

@@ -44,4 +44,8 @@ def technology(kind: str) -> Technology:
         from rokcsi.wiring.technologies.loopfile import LoopFileTechnology  # noqa: PLC0415 - see above
 
         return LoopFileTechnology()
+    if kind == "zfs":
+        from rokcsi.wiring.technologies.zfs import ZfsTechnology  # noqa: PLC0415 - see above
+
+        return ZfsTechnology()
     raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile:/FOLDER")
