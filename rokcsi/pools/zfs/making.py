@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rokcsi.model.errors import SizeOutOfRange, SourceTooLarge, VolumeExists
+from rokcsi.model.errors import InvalidRequest, SizeOutOfRange, SourceTooLarge, VolumeExists
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Snapshot
@@ -26,6 +27,8 @@ from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 ALLOCATION_UNIT = Bytes(128 << 10)  # a multiple of every volblocksize up to the largest that ZFS has by default
 LARGEST = Bytes(1 << 50)
 BLOCK = Bytes(16 << 10)
+SMALLEST_BLOCK = Bytes(4 << 10)
+_COMPRESSION = re.compile(r"on|off|lz4|zle|lzjb|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-[1-9][0-9]{0,3})?")
 _DESCRIBE = program("describe")
 
 declare("zfs.create.made", "zfs.clone.made", "zfs.clone.reserved", "zfs.grow.grown", "zfs.describe.written")
@@ -44,9 +47,11 @@ class Making:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, PoolAway."""
         self._refuse_taken(new)
         _refuse_impossible(new.size)
+        _refuse_untunable(new)
         volume = _volume(new, formatted=False)
         dataset = self._places.new_volume(new.id)
-        properties = {"volblocksize": str(int(BLOCK)), VOLUME: volume_text(volume)}
+        block = {"volblocksize": str(int(new.tuning.block_size or BLOCK))}
+        properties = {**block, **_compression(new), VOLUME: volume_text(volume)}
         with self._store.changing(f"make a volume of {new.size}", [dataset]), _out_of_the_way(dataset):
             self._store.zfs.create_volume(dataset, new.size, properties, reserve=self._reserve)
             failpoint("zfs.create.made")
@@ -61,10 +66,11 @@ class Making:
                 f"the snapshot is {source.size}, the volume asked for {new.size}; ask for {source.size}"
             )
         _refuse_impossible(new.size)
+        _refuse_untunable(new)
         volume = _volume(new, formatted=source.formatted)
         dataset = self._places.new_volume(new.id)
         with self._store.changing(f"clone a volume of {new.size}", [dataset]), _out_of_the_way(dataset):
-            self._store.zfs.clone(self._places.snapshot(id), dataset, _properties_of_clone(volume, source))
+            self._store.zfs.clone(self._places.snapshot(id), dataset, _properties_of_clone(volume, source, new))
             failpoint("zfs.clone.made")
             if self._reserve:
                 self._store.zfs.set_properties(dataset, {"refreservation": "auto"})
@@ -123,9 +129,25 @@ def _out_of_the_way(dataset: str) -> Iterator[None]:
         raise
 
 
-def _properties_of_clone(volume: Volume, source: Snapshot) -> Properties:
+def _properties_of_clone(volume: Volume, source: Snapshot, new: NewVolume) -> Properties:
     size = {"volsize": str(int(volume.size))} if volume.size > source.size else {}
-    return {**size, VOLUME: volume_text(volume)}
+    return {**size, **_compression(new), VOLUME: volume_text(volume)}
+
+
+def _compression(new: NewVolume) -> Properties:
+    return {} if new.tuning.compression is None else {"compression": new.tuning.compression}
+
+
+def _refuse_untunable(new: NewVolume) -> None:
+    size, compression = new.tuning.block_size, new.tuning.compression
+    if size is not None and (size & (size - 1) or not SMALLEST_BLOCK <= size <= ALLOCATION_UNIT):
+        raise InvalidRequest(
+            f"a block size here is a power of two from {SMALLEST_BLOCK} to {ALLOCATION_UNIT}, not {size}"
+        )
+    if compression is not None and _COMPRESSION.fullmatch(compression) is None:
+        raise InvalidRequest(
+            f"ZFS knows no compression {compression!r}; choose off, on, lz4, zle, lzjb, gzip, zstd or zstd-fast"
+        )
 
 
 def _volume(new: NewVolume, *, formatted: bool) -> Volume:
@@ -138,6 +160,7 @@ def _volume(new: NewVolume, *, formatted: bool) -> Volume:
         source=new.source,
         created_at=dt.datetime.now(dt.UTC),
         labels=dict(new.labels) or no_labels(),
+        tuning=new.tuning,
     )
 
 

@@ -29,7 +29,12 @@ from rokcsi.pools.zfs.starting import start
 from rokcsi.pools.zfs.store import Store, program
 from rokcsi.system.freezing import Freezer
 
-_TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=False, raw_snapshots_together=True)
+_TRAITS = Traits(
+    allocation_unit=ALLOCATION_UNIT,
+    formats_volumes=False,
+    raw_snapshots_together=True,
+    tunable=frozenset({"block_size", "compression"}),
+)
 _MEASURE = program("measure")
 
 
