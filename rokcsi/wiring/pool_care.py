@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rokcsi.config.settings import ServeSettings
 from rokcsi.model.pool import Capacity, FindsLeftovers, Leftover, Pool
+from rokcsi.model.pool_making import Concern, PoolMaker, PoolWish, Step
 from rokcsi.model.sizes import Bytes
+from rokcsi.pools.specification import PoolSpecification
 from rokcsi.pools.wrapper import unwrapped
+from rokcsi.system.command import HostRunner
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
 from rokcsi.wiring.opening import open_pool, refuse_missing_pool
+from rokcsi.wiring.technologies import technology
+
+_A_STEP_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,24 @@ class PoolReport:
     most_extents: int
 
 
-def create_pool(settings: ServeSettings) -> PoolReport:
-    """Make the pool where there is none yet, and report on it."""
+def plan_pool(settings: ServeSettings, wish: PoolWish) -> Sequence[Step]:
+    """Give the steps that would make the pool; changes nothing. Raises StillInUse for a disk that holds anything."""
+    return _maker(settings).plan(wish)
+
+
+def create_pool(settings: ServeSettings, wish: PoolWish, *, told: Callable[[Step], None]) -> PoolReport:
+    """Make the pool where there is none yet, and report on it; each step is told before it is done."""
+    for step in plan_pool(settings, wish):
+        told(step)
+        HostRunner().run(step.command, timeout_seconds=_A_STEP_SECONDS)
     with _opened(settings, make=True) as pool:
         return _report(pool)
+
+
+def concerns_of_pool(settings: ServeSettings) -> Sequence[Concern]:
+    """Tell how the pool is set up, also while a driver serves it; raise RecordNotFound where there is none."""
+    refuse_missing_pool(settings)
+    return _maker(settings).concerns()
 
 
 def describe_pool(settings: ServeSettings) -> PoolReport:
@@ -59,6 +79,11 @@ def leftovers_of(pool: Pool) -> Sequence[Leftover]:
     """Give what nobody owns in an open pool; nothing where it cannot tell."""
     inner = unwrapped(pool)
     return inner.leftovers() if isinstance(inner, FindsLeftovers) else ()
+
+
+def _maker(settings: ServeSettings) -> PoolMaker:
+    where = PoolSpecification.parse(settings.pool)
+    return technology(where.kind).maker(where)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rokcsi.pools.specification import PoolSpecification
+from tests.fakes.zfs_pools import zfs
 
 
 def held_in(pool: str) -> dict[str, int]:
@@ -24,4 +25,9 @@ def _files_in(folder: Path) -> int:
     return sum(1 for file in folder.iterdir() if file.is_file())
 
 
-_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {"loopfile": _loop_files}
+def _zfs(where: PoolSpecification) -> dict[str, int]:
+    kinds = {"volumes": "volume", "snapshots": "snapshot"}
+    return {word: len(zfs("list", "-H", "-t", kind, "-r", where.place).splitlines()) for word, kind in kinds.items()}
+
+
+_WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {"loopfile": _loop_files, "zfs": _zfs}

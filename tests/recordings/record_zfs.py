@@ -5,7 +5,6 @@ python -m tests.recordings.record_zfs FOLDER_WITH_A_GIGABYTE_FREE
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ POOL = "recorded"
 OURS = f"{POOL}/ours"
 RECORD = '{"r":1,"n":"a name with spaces, = and \\u00e9"}'
 VOLUME, SNAPSHOT = "dev.rokcsi:volume", "dev.rokcsi:snapshot"
+ZPOOL_PROPERTIES = "health,ashift,feature@async_destroy"
 LIST = ",".join((*_COLUMNS, VOLUME, SNAPSHOT, "dev.rokcsi:deleted"))
 
 
@@ -140,15 +140,11 @@ def record_programs(to: Recorder) -> None:
 
 
 def record_full(to: Recorder) -> None:
-    """Record what is refused where there is no room."""
+    """Record what is refused where there is no room: somebody has reserved all of it."""
     quiet("zfs", "create", "-s", "-V", "1G", f"{OURS}/v-1")
     quiet("zfs", "snapshot", f"{OURS}/v-1@s-1")
-    quiet("udevadm", "settle")
-    with Path(f"/dev/zvol/{OURS}/v-1").open("wb", buffering=0) as device, contextlib.suppress(OSError):
-        while True:
-            device.write(os.urandom(1 << 20))
-            os.fsync(device.fileno())
-    quiet("zpool", "sync", POOL)
+    asked = subprocess.run(["zfs", "get", "-Hp", "-o", "value", "available", POOL], capture_output=True, check=True)
+    quiet("zfs", "create", "-o", f"reservation={int(asked.stdout) - (1 << 16)}", f"{POOL}/greedy")
     to.run("a volume is made in a full pool", "zfs", "create", "-s", "-V", "64M", "--", f"{OURS}/v-2")
     to.run("a snapshot is cloned in a full pool", "zfs", "clone", f"{OURS}/v-1@s-1", f"{OURS}/v-3")
     to.run("a volume grows in a full pool", "zfs", "set", "volsize=2G", f"{OURS}/v-1")
@@ -156,7 +152,9 @@ def record_full(to: Recorder) -> None:
     to.program("a cut in a full pool", program("cut"), cuts)
     to.program("a record in a full pool", program("describe"), [{"name": OURS, "property": VOLUME, "value": "x"}])
     to.program("a deletion in a full pool", program("bury"), [f"{OURS}/v-1"])
+    quiet("zfs", "destroy", f"{POOL}/greedy")
     quiet("zfs", "set", "quota=1M", OURS)
+    to.run("a snapshot is cloned beyond a quota", "zfs", "clone", f"{OURS}/v-1@s-1", f"{OURS}/v-3")
     to.run("a volume is made beyond a quota", "zfs", "create", "-V", "64M", "--", f"{OURS}/v-4")
 
 
@@ -181,6 +179,30 @@ def _record_refusals(to: Recorder, where: str) -> None:
     to.run(f"everything is listed {where}", "zfs", "list", "-Hp", "-t", "volume,snapshot", "-r", "--", OURS)
 
 
+def record_pools(to: Recorder, folder: Path) -> None:
+    """Record how pools of several layouts are shown."""
+    disks = [str(folder / f"disk-{number}") for number in range(5)]
+    for disk in disks:
+        Path(disk).write_bytes(b"")
+        os.truncate(disk, 200 << 20)
+    layouts = {
+        "a pool of one disk": disks[:1],
+        "a pool of one disk with a cache": [disks[0], "cache", disks[1]],
+        "a pool of mirrors with a log": ["mirror", *disks[:2], "mirror", *disks[2:4], "log", disks[4]],
+        "a pool of raidz": ["raidz", *disks[:4]],
+        "a pool of a disk and a mirror": ["-f", disks[0], "mirror", *disks[1:3]],
+    }
+    for name, layout in layouts.items():
+        force = [word for word in layout if word == "-f"]
+        quiet("zpool", "create", *force, "-O", "mountpoint=none", "shown", *[word for word in layout if word != "-f"])
+        to.run(f"{name} is listed", "zpool", "list", "-Hv", "shown")
+        to.run(f"{name} has properties", "zpool", "get", "-Hp", "-o", "value", ZPOOL_PROPERTIES, "shown")
+        quiet("zpool", "destroy", "-f", "shown")
+    to.run("a pool that is missing is listed", "zpool", "list", "-Hv", "nobody")
+    for disk in disks:
+        Path(disk).unlink()
+
+
 def main() -> None:
     """Record everything, each part on a pool of its own."""
     disk = Path(sys.argv[1]) / "recorded.img"
@@ -193,6 +215,7 @@ def main() -> None:
         ("programs", 1 << 30, record_programs),
         ("full", 128 << 20, record_full),
         ("away", 1 << 30, lambda to: record_away(to, disk)),
+        ("pools", 1 << 30, lambda to: record_pools(to, disk.parent)),
     )
     for name, size, record in parts:
         recorder = Recorder()

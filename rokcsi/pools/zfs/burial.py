@@ -23,7 +23,7 @@ from rokcsi.system.zvols import is_claimed
 _BURY = program("bury")
 _PASSERS_BY_SECONDS = 5.0
 
-declare("zfs.delete.begun", "zfs.delete.buried", "zfs.delete.released", "zfs.delete-snapshots.buried")
+declare("zfs.delete.begun", "zfs.delete.buried", "zfs.delete-snapshots.buried")
 
 
 class Burial:
@@ -76,7 +76,6 @@ class Burial:
         """Give the room back that a grave has set aside."""
         with self._store.changing("release a deleted volume's reservation", [grave]):
             self._store.zfs.set_properties(grave, {"refreservation": "none"})
-            failpoint("zfs.delete.released")
 
     def _buried_unless_held(self, id: VolumeId, dataset: str) -> Outcome:
         """Bury a volume. Whoever only looks at its device, udev say, is waited for."""

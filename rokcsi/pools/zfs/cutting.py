@@ -25,7 +25,7 @@ from rokcsi.pools.zfs.store import program
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.watchdog import FrozenPoint
-from rokcsi.system.zfs_refusals import ZfsRefused
+from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 from rokcsi.system.zvols import is_claimed, number_of, write_out
 
 _CUT = program("cut")
@@ -110,7 +110,7 @@ class Cutting:
         try:
             window = self._freezer.cut_together(sorted(points, key=str), deed)
             failpoint("zfs.cut.thawed")
-        except ZfsRefused:
+        except (ZfsRefused, SnapshotExists):
             raise
         except Exception:
             self._undo(targets)
@@ -119,6 +119,9 @@ class Cutting:
 
     def _cut_now(self, targets: Sequence[_Target]) -> Iterable[str]:
         outcome = self._store.run(_CUT, [_wanted(target) for target in targets])
+        for name, refusal in outcome.refusals().items():
+            if refusal is ZfsRefusal.EXISTS:
+                raise SnapshotExists(f"{name} is in the way of a snapshot; rename it, or remove it")
         outcome.raise_refusal()
         return outcome.open
 

@@ -31,7 +31,7 @@ SMALLEST_BLOCK = Bytes(4 << 10)
 _COMPRESSION = re.compile(r"on|off|lz4|zle|lzjb|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-[1-9][0-9]{0,3})?")
 _DESCRIBE = program("describe")
 
-declare("zfs.create.made", "zfs.clone.made", "zfs.clone.reserved", "zfs.grow.grown", "zfs.describe.written")
+declare("zfs.create.made", "zfs.clone.made", "zfs.grow.grown", "zfs.describe.written")
 
 
 class Making:
@@ -74,7 +74,6 @@ class Making:
             failpoint("zfs.clone.made")
             if self._reserve:
                 self._store.zfs.set_properties(dataset, {"refreservation": "auto"})
-                failpoint("zfs.clone.reserved")
         return self._put(volume, dataset)
 
     def grow(self, id: VolumeId, size: Bytes) -> Volume:

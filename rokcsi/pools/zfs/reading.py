@@ -27,11 +27,12 @@ class Findings:
     """What a reading has found besides volumes and snapshots.
 
     `unfinished` are volumes that nobody was ever told of; `reserving` are graves that still
-    hold a reservation.
+    have room set aside for them, `unreserved` volumes that have none.
     """
 
     unfinished: list[str] = field(default_factory=list)
     reserving: list[str] = field(default_factory=list)
+    unreserved: list[str] = field(default_factory=list)
 
 
 class Reader:
@@ -83,6 +84,8 @@ class Reader:
         except Damaged as damage:
             self._set_aside(id_, row, damage)
             return
+        if not row.reserved:
+            findings.unreserved.append(row.name)
         self._places.put_volume(id_, row.name)
         self._index.put_volume(volume)
 

@@ -12,16 +12,13 @@ from rokcsi.pools.zfs.attachments import Attachments
 from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.places import Places
-from rokcsi.pools.zfs.reading import Reader
+from rokcsi.pools.zfs.reading import Findings, Reader
 from rokcsi.pools.zfs.records import OWN
-from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import Freezer, thaw_all
 from rokcsi.system.unseen_mounts import thaw_unseen
 from rokcsi.system.zvols import number_of
 
 _log = logging.getLogger(__name__)
-
-declare("zfs.reconcile.discarded")
 
 
 def start(parts: Parts, burial: Burial, freezer: Freezer) -> None:
@@ -30,8 +27,7 @@ def start(parts: Parts, burial: Burial, freezer: Freezer) -> None:
     findings = Reader(parts.index, parts.places).take(parts.store.zfs.rows_below(dataset, OWN))
     _thaw(parts.places, parts.attachments, freezer)
     _discard([*findings.unfinished, *parts.places.needless_graves()], burial, parts.places)
-    for grave in findings.reserving:
-        burial.release(grave)
+    _settle_reservations(parts, findings, burial)
 
 
 def _thaw(places: Places, attachments: Attachments, freezer: Freezer) -> None:
@@ -47,6 +43,18 @@ def _thaw(places: Places, attachments: Attachments, freezer: Freezer) -> None:
             _log.warning("%s was left frozen in another mount namespace, and is thawed now", device)
 
 
+def _settle_reservations(parts: Parts, findings: Findings, burial: Burial) -> None:
+    """Let graves give back what they had set aside, and volumes have it where they are to."""
+    for grave in findings.reserving:
+        burial.release(grave)
+    for dataset in findings.unreserved if parts.reserve else ():
+        try:
+            with parts.store.changing("set a volume's size aside", [dataset]):
+                parts.store.zfs.set_properties(dataset, {"refreservation": "auto"})
+        except PoolFull as error:
+            _log.warning("%s has its size not set aside: %s", dataset, error)
+
+
 def _discard(names: list[str], burial: Burial, places: Places) -> None:
     """Clear what can be cleared; a pool that is full or that somebody looks at is opened nevertheless."""
     try:
@@ -55,5 +63,3 @@ def _discard(names: list[str], burial: Burial, places: Places) -> None:
             places.put_stranger(name)
     except (PoolFull, Damaged) as error:
         _log.warning("what a crash has left could not be cleared: %s", error)
-    if names:
-        failpoint("zfs.reconcile.discarded")

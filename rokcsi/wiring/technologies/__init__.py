@@ -8,6 +8,7 @@ from typing import Protocol
 from rokcsi.config.settings import ServeSettings
 from rokcsi.model.errors import NotSupported
 from rokcsi.model.pool import Pool
+from rokcsi.model.pool_making import PoolMaker
 from rokcsi.pools.specification import PoolSpecification
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.locks import KeyedLocks
@@ -36,6 +37,9 @@ class Technology(Protocol):
 
     def exists(self, where: PoolSpecification) -> bool:
         """Tell whether there is such a pool already; changes nothing."""
+
+    def maker(self, where: PoolSpecification) -> PoolMaker:
+        """Give what makes such a pool, as far as opening it does not, and knows how it is set up."""
 
 
 def technology(kind: str) -> Technology:

@@ -75,7 +75,7 @@ REFUSALS = {
     "a volume grows by no multiple": ZfsRefusal.UNFIT,
     "more is reserved than there is": ZfsRefusal.FULL,
     "a reservation that does not fit": ZfsRefusal.FULL,
-    "a snapshot is cloned in a full pool": ZfsRefusal.FULL,
+    "a snapshot is cloned beyond a quota": ZfsRefusal.FULL,
     "a volume is made beyond a quota": ZfsRefusal.FULL,
     "a volume is made in a read-only pool": ZfsRefusal.READONLY,
     "a volume grows in a read-only pool": ZfsRefusal.READONLY,

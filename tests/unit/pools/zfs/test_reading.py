@@ -38,7 +38,7 @@ def test_volumes_and_snapshots_are_known_with_their_places() -> None:
     read = Read(row(HOME, own=RECORD), row(CUT, own={**RECORD, **CUT_RECORD}))
     assert (read.index.volume(V).name, read.index.snapshot(S).volume) == ("v", V)
     assert (read.places.volume(V), read.places.snapshot(S)) == (HOME, CUT)
-    assert read.findings == Findings()
+    assert read.findings == Findings(unreserved=[HOME])
 
 
 def test_the_dead_are_no_volumes_and_no_snapshots() -> None:
