@@ -7,13 +7,15 @@ only: each device is asked for the name of what it shows (BLKZNAME) before it is
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from rokcsi.model.errors import SystemCallFailed
@@ -21,41 +23,42 @@ from rokcsi.system.inotify import CREATED, Watch, watching
 
 _BLKZNAME = 0x8100127D  # OpenZFS' sys/fs/zfs.h: _IOR(0x12, 125, char[256])
 _NAME_BYTES = 256
+_LOOK_AGAIN_SECONDS = 1.0
 _DEVICES = Path("/dev")
 _LINKS = Path("/dev/zvol")
 _BLOCK = Path("/sys/block")
 _DEVICE = re.compile(r"zd[0-9]+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A device as it was at one moment: one that comes later under the same name has another node."""
+
+    device: Path
+    inode: int
+    made_at: int
+
+
 class Zvols:
     """Finds the device of a volume; remembers what each device showed, so that only new ones are asked."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, str] = {}
+        self._shown: dict[_Node, str] = {}
 
     def find(self, dataset: str) -> Path | None:
         """Give the device that shows this volume now, None when there is none (yet)."""
-        for device in self._candidates(dataset):
-            shown = shown_by(device)
-            if shown is not None:
-                self._shown[device.name] = shown
-            if shown == dataset:
-                return device
-        return None
+        link = _linked(dataset)
+        if link is not None and shown_by(link) == dataset:
+            return link
+        return next((node.device for node in self._likely(dataset) if self._asked(node) == dataset), None)
 
     def claimed(self) -> Mapping[str, Path]:
         """Look at all devices; give those that somebody has for himself, by what they show."""
-        found = {}
-        for device in self._all():
-            try:
-                with _opened(device, os.O_RDONLY | os.O_EXCL) as fd:
-                    self._shown[device.name] = _name(fd)
-            except OSError as error:
-                shown = shown_by(device) if error.errno == errno.EBUSY else None
-                if shown is not None:
-                    self._shown[device.name] = shown
-                    found[shown] = device
-        return found
+        return {
+            shown: node.device
+            for node in _nodes()
+            if is_claimed(node.device) and (shown := self._asked(node)) is not None
+        }
 
     def awaited(self, dataset: str, seconds: float) -> Path:
         """Give the device that shows this volume, as soon as it is there; raise SystemCallFailed when it does not come."""
@@ -70,25 +73,38 @@ class Zvols:
             device = self.find(dataset)
             if device is not None:
                 return device
-            if not watch.await_event(until - time.monotonic()):
+            left = until - time.monotonic()
+            if left <= 0:
                 raise SystemCallFailed(
                     f"no block device has come for {dataset}; its volmode must be dev, and the kernel log says what else "
                     f"may be wrong. `zfs set volmode=none {dataset}` and then `zfs inherit volmode {dataset}` makes it anew"
                 )
+            # A device that has come may not be ready to be asked, and nothing tells when it is.
+            watch.await_event(min(left, _LOOK_AGAIN_SECONDS))
 
-    def _candidates(self, dataset: str) -> Iterator[Path]:
-        """Give the likely devices first, then those of which nothing is known yet."""
-        link = _linked(dataset)
-        if link is not None:
-            yield link
-        known = [name for name, shown in list(self._shown.items()) if shown == dataset]
-        yield from (_DEVICES / name for name in known)
-        there = {device.name for device in self._all()}
-        self._shown = {name: shown for name, shown in list(self._shown.items()) if name in there}
-        yield from (_DEVICES / name for name in sorted(there - set(self._shown)))
+    def _likely(self, dataset: str) -> Iterator[_Node]:
+        """Give the devices that have shown this volume, then those of which nothing is known yet."""
+        nodes = _nodes()
+        self._shown = {node: shown for node, shown in list(self._shown.items()) if node in nodes}
+        yield from (node for node, shown in list(self._shown.items()) if shown == dataset)
+        yield from (node for node in nodes if node not in self._shown)
 
-    def _all(self) -> Sequence[Path]:
-        return [_DEVICES / entry.name for entry in os.scandir(_BLOCK) if _DEVICE.fullmatch(entry.name)]
+    def _asked(self, node: _Node) -> str | None:
+        shown = shown_by(node.device)
+        if shown is not None:
+            self._shown[node] = shown
+        return shown
+
+
+def _nodes() -> frozenset[_Node]:
+    nodes = []
+    for entry in os.scandir(_BLOCK):
+        if _DEVICE.fullmatch(entry.name):
+            device = _DEVICES / entry.name
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(device)
+                nodes.append(_Node(device, found.st_ino, found.st_ctime_ns))
+    return frozenset(nodes)
 
 
 def shown_by(device: Path) -> str | None:

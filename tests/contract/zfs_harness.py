@@ -65,7 +65,8 @@ class ZfsHarness:
         living |= {places.snapshot(snapshot.id) for snapshot in pool.snapshots()}
         assert living <= set(there), f"known, but not there: {living - set(there)}"
         dead = set(there) - living
-        assert dead == set(places.dead()), "the dead are not those that the pool knows"
+        known = set(places.dead())
+        assert dead == known, f"dead and not known: {dead - known}; known and not there: {known - dead}"
         return sorted(name for name in dead if not _is_needed(name, there))
 
     def close(self) -> None:

@@ -103,8 +103,10 @@ class Burial:
     def _bury(self, names: Sequence[str]) -> Outcome:
         outcome = self._store.run(_BURY, list(names))
         if not outcome.failed:
+            # What the program has looked at besides may be alive: the snapshot that a clone came from.
+            dead = {*names, *self._places.dead()}
             self._places.drop_dead(outcome.gone)
-            self._places.put_dead(outcome.left)
+            self._places.put_dead({name: used for name, used in outcome.left.items() if name in dead})
         return outcome
 
 

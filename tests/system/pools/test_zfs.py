@@ -81,7 +81,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
 
 
 def test_every_change_is_one_process(pool: ZfsPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    volumes = [pool.create_volume(new_volume(name)) for name in "abcd"]
+    volumes = [pool.create_volume(new_volume(name)) for name in "vwxy"]
     for volume in volumes:
         pool.attach(volume.id)
     with counted(monkeypatch) as started:
