@@ -20,6 +20,7 @@ _CHANGE_SECONDS = 60.0
 _LIST_SECONDS = 120.0
 _OK, _ERROR, _USAGE = 0, 1, 2
 _NONE = "-"
+_KINDS = frozenset({"volume", "snapshot"})
 _COLUMNS = (
     *("name", "type", "volsize", "volblocksize", "origin", "used", "written", "logicalreferenced"),
     *("refreservation", "defer_destroy", "receive_resume_token"),
@@ -115,7 +116,7 @@ class Zfs:
         ended = self._ended(words, _LIST_SECONDS)
         if ended.status != _OK and not (may_be_missing and _only_missing(ended.stderr)):
             raise _refused(words, ended)
-        return [_row(line, own) for line in ended.stdout.splitlines()]
+        return _read_rows(ended.stdout, own)
 
     def _checked(self, argv: Sequence[str], seconds: float) -> Completed:
         ended = self._ended(argv, seconds)
@@ -151,10 +152,23 @@ def _only_missing(said: str) -> bool:
     return all(refusal_of_text(line) is ZfsRefusal.MISSING for line in said.splitlines())
 
 
-def _row(line: str, own: Sequence[str]) -> ZfsRow:
-    fields = _fields(line, len(_COLUMNS) + len(own))
+def _read_rows(printed: str, own: Sequence[str]) -> list[ZfsRow]:
+    """Read a list. ZFS prints user properties as they are, so a line break in one looks like the end of its row.
+
+    Ours have none. The columns of ZFS itself come first: what does not begin with them is the rest of such a property.
+    """
+    lines = [line.split("\t") for line in printed.split("\n")]
+    whole = [fields for fields in lines if len(fields) >= len(_COLUMNS) and fields[1] in _KINDS]
+    if printed and not whole:
+        raise Damaged(f"zfs printed something else than the columns asked for: {printed[:200]!r}")
+    return [_row(fields, own) for fields in whole]
+
+
+def _row(fields: Sequence[str], own: Sequence[str]) -> ZfsRow:
     name, kind, size, block, origin, used, written, referenced, reserved, deferred, token = fields[: len(_COLUMNS)]
-    shown = zip(own, fields[len(_COLUMNS) :], strict=True)
+    values = fields[len(_COLUMNS) :]
+    # Where they cannot be told apart, all are there and say nothing: what has them is damaged, and never unfinished.
+    shown = zip(own, values, strict=True) if len(values) == len(own) else ((each, "") for each in own)
     return ZfsRow(
         name=name,
         is_snapshot=kind == "snapshot",

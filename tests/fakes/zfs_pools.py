@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rokcsi.model.ids import PoolId
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.volume import NewVolume, Volume
 from rokcsi.pools.zfs import ZfsPool
 from rokcsi.pools.zfs.records import POOL
-from rokcsi.system.freezing import Freezer
-from rokcsi.system.mounts import MountTable
+from rokcsi.system.command import HostRunner
+from rokcsi.system.freezing import Freezer, thaw_all
+from rokcsi.system.make_filesystem import make_on_device
+from rokcsi.system.mounts import MountTable, mount, unmount
 
 _SIZE = 4 << 30
+_VOLUME_SIZE = Bytes(320 << 20)
 
 
 def zfs(*words: str) -> str:
@@ -30,12 +37,14 @@ def zpool(*words: str) -> str:
 
 
 class ZfsPools:
-    """One ZFS pool on a sparse file in a folder, and ours in it."""
+    """One ZFS pool on a sparse file in a folder, or on a `disk`, and ours in it."""
 
-    def __init__(self, folder: Path, size: int = _SIZE) -> None:
-        self.disk = folder / "zfs.img"
-        with self.disk.open("xb") as file:
-            file.truncate(size)
+    def __init__(self, folder: Path, size: int = _SIZE, disk: Path | None = None) -> None:
+        self.disk = disk or folder / "zfs.img"
+        self._folder = folder
+        if disk is None:
+            with self.disk.open("xb") as file:
+                file.truncate(size)
         self.pool = f"rokcsi-{uuid.uuid4().hex[:8]}"
         self.dataset = f"{self.pool}/ours"
         zpool("create", "-O", "mountpoint=none", "-O", "compression=on", self.pool, str(self.disk))
@@ -55,6 +64,25 @@ class ZfsPools:
         pool._held.close()
         return self.open(reserve=reserve)
 
+    def formatted(self, pool: ZfsPool, name: str, filesystem: str, size: Bytes = _VOLUME_SIZE) -> Volume:
+        """Make a volume with a file system on it."""
+        volume = pool.create_volume(NewVolume(name, size, filesystem))
+        make_on_device(HostRunner(), pool.attach(volume.id), filesystem)
+        return pool.mark_formatted(volume.id)
+
+    @contextmanager
+    def mounted(self, pool: ZfsPool, volume: Volume) -> Iterator[Path]:
+        """Mount a volume for a block."""
+        point = self._folder / f"mount-{volume.id}"
+        point.mkdir(exist_ok=True)
+        device, filesystem = pool.attach(volume.id), volume.filesystem or ""
+        mount(device, point, filesystem, 0, "nouuid" if filesystem == "xfs" else "")
+        try:
+            yield point
+        finally:
+            thaw_all([point])
+            unmount(point)
+
     def names(self) -> list[str]:
         """Give the names of everything below our dataset."""
         return zfs("list", "-H", "-t", "all", "-r", "-o", "name", self.dataset).splitlines()[1:]
@@ -68,8 +96,12 @@ class ZfsPools:
         for freezer in self._freezers:
             freezer.close()
         self._table.close()
+        if zpool("list", "-H", "-o", "readonly", self.pool).strip() == "on":
+            zpool("export", self.pool)
+            zpool("import", "-d", str(self.disk.parent), self.pool)
         zpool("destroy", "-f", self.pool)
-        self.disk.unlink()
+        if self.disk.is_relative_to(self._folder):
+            self.disk.unlink()
 
 
 def _options(*properties: str) -> list[str]:

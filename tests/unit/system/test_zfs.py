@@ -75,7 +75,8 @@ REFUSALS = {
     "a volume grows by no multiple": ZfsRefusal.UNFIT,
     "more is reserved than there is": ZfsRefusal.FULL,
     "a reservation that does not fit": ZfsRefusal.FULL,
-    "a snapshot is cloned beyond a quota": ZfsRefusal.FULL,
+    "a volume is made in a full pool": ZfsRefusal.FULL,
+    "a snapshot is cloned in a full pool": ZfsRefusal.FULL,
     "a volume is made beyond a quota": ZfsRefusal.FULL,
     "a volume is made in a read-only pool": ZfsRefusal.READONLY,
     "a volume grows in a read-only pool": ZfsRefusal.READONLY,
@@ -112,6 +113,14 @@ def test_a_refusal_carries_what_zfs_said() -> None:
 def test_a_command_that_dies_has_failed() -> None:
     with pytest.raises(ToolFailed, match="status -6"):
         Zfs(RecordedZfs("a record is too long")).create_volume("a/b", Bytes(MIB), {}, reserve=False)
+
+
+def test_a_property_with_line_breaks_and_tabs_spoils_its_own_row_only() -> None:
+    fixed = "volume\t1048576\t16384\t-\t0\t0\t6144\t0\t-\t-"
+    printed = f"t/a\t{fixed}\t{{}}\t-\t-\nt/b\t{fixed}\tx\ty\nt/z\tvolume\n\tz\t-\t-\nt/c\t{fixed}\t{{}}\t-\t-\n"
+    rows = Zfs(ScriptedRunner({"zfs list": Completed(printed, "")})).rows_below("t", OWN)
+    assert [row.name for row in rows] == ["t/a", "t/b", "t/c"]
+    assert [row.own.get("dev.rokcsi:volume") for row in rows] == ["{}", "", "{}"]
 
 
 @pytest.mark.parametrize("printed", ["one\n", "a\tb\n", "\n"])

@@ -100,6 +100,7 @@ UNFINISHED = [
 ]
 FINISHED = [
     row(HOME, own=RECORD),
+    row(HOME, own={VOLUME: ""}),
     row(HOME, receiving=True),
     row(HOME, referenced=16384 + 6144),
     row(HOME, origin=CUT, written=12288),
