@@ -42,13 +42,15 @@ class Traits:
     `allocation_unit`: sizes are multiples of it, in bytes. `formats_volumes`: new volumes
     come with their file system on them. `raw_snapshots_together`: a group with several raw
     block volumes in use is still cut at one instant. `tunable`: which parts of a `Tuning` mean
-    something here; the others are refused before the pool is asked.
+    something here; the others are refused before the pool is asked. `copies_by_extent`: a
+    snapshot or clone costs in step with the extents of a volume, so that counting them is worth it.
     """
 
     allocation_unit: Bytes
     formats_volumes: bool
     raw_snapshots_together: bool
     tunable: frozenset[str] = frozenset()
+    copies_by_extent: bool = False
 
 
 _NOTHING = Bytes(0)

@@ -58,7 +58,13 @@ class MemoryPool:
         self._folder = folder
         self._total = total
         self._id = id or PoolId.fresh()
-        self._traits = Traits(_UNIT, False, raw_snapshots_together, frozenset({"block_size"}))
+        self._traits = Traits(
+            allocation_unit=_UNIT,
+            formats_volumes=False,
+            raw_snapshots_together=raw_snapshots_together,
+            tunable=frozenset({"block_size"}),
+            copies_by_extent=True,
+        )
         self._records = _Records()
         self._failing_member: int | None = None
 
