@@ -107,5 +107,6 @@ def _page(report: PoolReport) -> Page:
     page.line("Volumes", report.volumes)
     page.line("Snapshots", report.snapshots)
     page.line("Allocation unit", report.allocation_unit)
-    page.line("Most extents", report.most_extents)
+    if report.most_extents is not None:
+        page.line("Most extents", report.most_extents)
     return page

@@ -6,15 +6,19 @@ is refused by name, so that a typing error does not go unnoticed for months.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.provisioner import Verification
-from rokcsi.model.volume import Labels
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.volume import UNTUNED, Labels, Tuning
 
 FILESYSTEM = "csi.storage.k8s.io/fstype"
 UNALIGNED = "allowUnalignedGroup"
+BLOCK_SIZE = "blockSize"
+COMPRESSION = "compression"
 VOLUME_CHECKS = ("rok/pre-mount-verification", "rok/pre-clone-verification", "rok/post-clone-verification")
 SNAPSHOT_CHECKS = ("rok/pre-snapshot-verification", "rok/post-snapshot-verification")
 
@@ -33,6 +37,7 @@ METADATA = frozenset(
         "volumegroupsnapshotcontent/name",
     )
 )
+_WORD = re.compile(r"[a-z0-9-]{1,32}")
 FLAGS_OF_VOLUMES = frozenset({*VOLUME_CHECKS, "rok/wait-for-hydration"})
 FLAGS_OF_SNAPSHOTS = frozenset(SNAPSHOT_CHECKS)
 FLAGS_OF_GROUPS = frozenset({*SNAPSHOT_CHECKS, UNALIGNED})
@@ -45,6 +50,7 @@ class ClassParameters:
     on: frozenset[str]
     labels: Labels
     filesystem: str = ""
+    tuning: Tuning = UNTUNED
 
     def verification(self, *flags: str) -> Verification:
         """Give CHECK when one of these flags is on."""
@@ -54,13 +60,24 @@ class ClassParameters:
 def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, volumes: bool = False) -> ClassParameters:
     """Read a class's parameters, of which `flags` are true or false; raise InvalidRequest that names the wrong one."""
     on: set[str] = set()
+    others = frozenset({FILESYSTEM, BLOCK_SIZE, COMPRESSION} if volumes else ())
     for key, value in parameters.items():
         if key in flags:
             on.update({key} if _flag(key, value) else ())
-        elif key not in METADATA and not (volumes and key == FILESYSTEM):
-            raise InvalidRequest(f"unknown parameter {key[:128]!r}; this driver knows {', '.join(sorted(flags))}")
+        elif key not in METADATA | others:
+            known = ", ".join(sorted(flags | others - {FILESYSTEM}))
+            raise InvalidRequest(f"unknown parameter {key[:128]!r}; this driver knows {known}")
     labels = {key: value for key, value in parameters.items() if key in METADATA}
-    return ClassParameters(frozenset(on), labels, parameters.get(FILESYSTEM, ""))
+    return ClassParameters(frozenset(on), labels, parameters.get(FILESYSTEM, ""), _tuning(parameters))
+
+
+def _tuning(parameters: Mapping[str, str]) -> Tuning:
+    size, compression = parameters.get(BLOCK_SIZE), parameters.get(COMPRESSION)
+    if compression is not None and _WORD.fullmatch(compression) is None:
+        raise InvalidRequest(
+            f"the parameter {COMPRESSION} is {compression[:128]!r}; write a word such as lz4, zstd-3 or off"
+        )
+    return Tuning(None if size is None else Bytes.parse(size), compression)
 
 
 def _flag(key: str, value: str) -> bool:

@@ -47,6 +47,7 @@ def volume_request(request: csi.CreateVolumeRequest) -> VolumeRequest:
         verify_clone=known.verification(*VOLUME_CHECKS),
         labels=known.labels,
         mutable=dict(request.mutable_parameters),
+        tuning=known.tuning,
     )
 
 

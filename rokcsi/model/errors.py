@@ -12,8 +12,8 @@
     ├── BadPageToken
     ├── NotSupported
     ├── NotAllowed       PeerNotAllowed
-    ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken SocketTaken DriverAway RosterAway
-    └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
+    ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
+    └── Damaged          ToolFailed DidNotEnd SystemCallFailed VolumeDamaged
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
 """
@@ -165,6 +165,10 @@ class PoolTaken(Unavailable):
     """Another driver serves this pool already."""
 
 
+class PoolAway(Unavailable):
+    """The storage below the pool is away, stopped or read-only; nothing can be changed before somebody has looked at it."""
+
+
 class SocketTaken(Unavailable):
     """Another driver answers on this socket already."""
 
@@ -183,6 +187,10 @@ class Damaged(RokcsiError):
 
 class ToolFailed(Damaged):
     """A program we started answered with a failure."""
+
+
+class DidNotEnd(Damaged):
+    """A program we started took too long and was given up; what it was to do may be done or not, or come yet."""
 
 
 class SystemCallFailed(Damaged):

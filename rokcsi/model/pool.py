@@ -41,12 +41,16 @@ class Traits:
 
     `allocation_unit`: sizes are multiples of it, in bytes. `formats_volumes`: new volumes
     come with their file system on them. `raw_snapshots_together`: a group with several raw
-    block volumes in use is still cut at one instant.
+    block volumes in use is still cut at one instant. `tunable`: which parts of a `Tuning` mean
+    something here; the others are refused before the pool is asked. `copies_by_extent`: a
+    snapshot or clone costs in step with the extents of a volume, so that counting them is worth it.
     """
 
     allocation_unit: Bytes
     formats_volumes: bool
     raw_snapshots_together: bool
+    tunable: frozenset[str] = frozenset()
+    copies_by_extent: bool = False
 
 
 _NOTHING = Bytes(0)
@@ -116,7 +120,7 @@ class Pool(Protocol):
         """Give a group's members, ordered by id; raise GroupNotFound."""
 
     def create_volume(self, new: NewVolume) -> Volume:
-        """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull."""
+        """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, InvalidRequest for a tuning it does not know."""
 
     def clone_snapshot(self, id: SnapshotId, new: NewVolume) -> Volume:
         """Make a volume that begins as a snapshot.

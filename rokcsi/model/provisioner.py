@@ -16,7 +16,7 @@ from rokcsi.model.ids import Handles
 from rokcsi.model.pool import Capacity
 from rokcsi.model.sizes import SizeRange
 from rokcsi.model.snapshot import Snapshot
-from rokcsi.model.volume import Labels, Volume, no_labels
+from rokcsi.model.volume import UNTUNED, Labels, Tuning, Volume, no_labels
 
 
 class Verification(StrEnum):
@@ -47,6 +47,7 @@ class VolumeRequest:
     verify_clone: Verification = Verification.NONE
     labels: Labels = field(default_factory=no_labels)
     mutable: Mapping[str, str] = field(default_factory=no_labels)
+    tuning: Tuning = UNTUNED
 
 
 @dataclass(frozen=True, slots=True)

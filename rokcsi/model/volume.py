@@ -31,6 +31,26 @@ class VolumeSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a volume is to be kept, where a class says so: None leaves it to the pool.
+
+    `block_size` is the unit of its allocation and sharing, in bytes; a clone has its source's.
+    `compression` is a word of the pool's own.
+    """
+
+    block_size: Bytes | None = None
+    compression: str | None = None
+
+    def named(self) -> frozenset[str]:
+        """Give the names of what is said."""
+        said = {"block_size": self.block_size, "compression": self.compression}
+        return frozenset(name for name, value in said.items() if value is not None)
+
+
+UNTUNED = Tuning()
+
+
+@dataclass(frozen=True, slots=True)
 class NewVolume:
     """A volume that is asked for.
 
@@ -43,6 +63,7 @@ class NewVolume:
     filesystem: str | None
     source: VolumeSource | None = None
     labels: Labels = field(default_factory=no_labels)
+    tuning: Tuning = UNTUNED
 
     @property
     def id(self) -> VolumeId:
@@ -56,7 +77,8 @@ class Volume:
 
     `filesystem` is what it is meant to be mounted as (None: raw block); `formatted` tells
     that a file system is known to be on it, so that nobody ever makes another one over it.
-    `created_at` is an aware datetime; `labels` are what was said with `label_volume`.
+    `created_at` is an aware datetime; `labels` are what was said with `label_volume`; `tuning`
+    is what was asked for when it was made.
     """
 
     id: VolumeId
@@ -67,3 +89,4 @@ class Volume:
     source: VolumeSource | None
     created_at: dt.datetime
     labels: Labels = field(default_factory=no_labels)
+    tuning: Tuning = UNTUNED

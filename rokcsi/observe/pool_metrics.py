@@ -76,8 +76,9 @@ class PoolMetrics(Collector):
         volumes = [volume.id for volume in self._pool.volumes()]
         yield _gauge("rokcsi_volumes", "Volumes in the pool.", len(volumes))
         yield _gauge("rokcsi_snapshots", "Snapshots in the pool.", len(self._pool.snapshots()))
-        self._extents.refresh(volumes, _A_SCRAPE_SECONDS)
-        yield self._worst()
+        if self._pool.traits.copies_by_extent:
+            self._extents.refresh(volumes, _A_SCRAPE_SECONDS)
+            yield self._worst()
 
     def _worst(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(

@@ -21,7 +21,7 @@ from rokcsi.pools.wrapper import PoolWrapper
 class IdempotentPool(PoolWrapper):
     """Answers a repeated call as the first time, and refuses one that asks for something else by the same name.
 
-    A volume is the same when size, file system and source are; a snapshot when its volume
+    A volume is the same when size, file system, source and tuning are; a snapshot when its volume
     and group are; a group when its members are. Labels do not count: they may have changed
     since. What is gone is deleted: deleting it again does nothing.
     """
@@ -71,6 +71,7 @@ class IdempotentPool(PoolWrapper):
             ("size", volume.size, new.size),
             ("file system", volume.filesystem, new.filesystem),
             ("source", volume.source, new.source),
+            ("tuning", volume.tuning, new.tuning),
         ):
             if there != wished:
                 raise VolumeDiffers(

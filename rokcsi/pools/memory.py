@@ -58,7 +58,13 @@ class MemoryPool:
         self._folder = folder
         self._total = total
         self._id = id or PoolId.fresh()
-        self._traits = Traits(_UNIT, formats_volumes=False, raw_snapshots_together=raw_snapshots_together)
+        self._traits = Traits(
+            allocation_unit=_UNIT,
+            formats_volumes=False,
+            raw_snapshots_together=raw_snapshots_together,
+            tunable=frozenset({"block_size"}),
+            copies_by_extent=True,
+        )
         self._records = _Records()
         self._failing_member: int | None = None
 
@@ -250,7 +256,9 @@ class MemoryPool:
 
     def _record(self, new: NewVolume, *, formatted: bool) -> Volume:
         now = dt.datetime.now(dt.UTC)
-        volume = Volume(new.id, new.name, new.size, new.filesystem, formatted, new.source, now, dict(new.labels))
+        volume = Volume(
+            new.id, new.name, new.size, new.filesystem, formatted, new.source, now, dict(new.labels), new.tuning
+        )
         return self._change(volume)
 
     def _change(self, volume: Volume) -> Volume:

@@ -7,6 +7,7 @@ place itself says them.
     r  version of this form     n  name             t  created, microseconds since 1970
     f  file system              m  formatted        l  labels
     s  source snapshot          o  source volume    (of a volume)
+    u  tuning: block size, compression              (of a volume)
     v  volume                   g  group's name, count, and id when it is not the name's
     c  consistency              w  freeze window in microseconds
 
@@ -24,7 +25,7 @@ from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.ids import GroupId, SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency, GroupMembership, Snapshot
-from rokcsi.model.volume import Labels, Volume, VolumeSource, no_labels
+from rokcsi.model.volume import UNTUNED, Labels, Tuning, Volume, VolumeSource, no_labels
 
 Fields = Mapping[str, Any]
 _VERSION = 1
@@ -41,7 +42,8 @@ class Unreadable(Exception):
 def volume_fields(volume: Volume) -> dict[str, Any]:
     """Give a volume's fields."""
     source = volume.source or VolumeSource()
-    return _fields_of_both(volume) | {"s": source.snapshot, "o": source.volume}
+    tuning = [volume.tuning.block_size, volume.tuning.compression] if volume.tuning != UNTUNED else None
+    return _fields_of_both(volume) | {"s": source.snapshot, "o": source.volume, "u": tuning}
 
 
 def snapshot_fields(snapshot: Snapshot) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _volume(id: VolumeId, size: int, fields: Fields) -> Volume:
         source=source if source != VolumeSource() else None,
         created_at=_instant(fields["t"]),
         labels=_labels(fields),
+        tuning=_tuning(*of(list, fields["u"])) if "u" in fields else UNTUNED,
     )
 
 
@@ -150,6 +153,13 @@ def _labels(fields: Fields) -> Labels:
     if "l" not in fields:
         return no_labels()
     return {key: of(str, value) for key, value in of(dict, fields["l"]).items()}
+
+
+def _tuning(block_size: object, compression: object) -> Tuning:
+    return Tuning(
+        None if block_size is None else Bytes(number_from(1, block_size)),
+        None if compression is None else of(str, compression),
+    )
 
 
 def _filesystem(fields: Fields) -> str | None:

@@ -6,6 +6,7 @@ standard input, and a deadline after which they are killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
@@ -13,7 +14,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rokcsi.model.errors import ToolFailed
+from rokcsi.model.errors import DidNotEnd, ToolFailed
+
+_KILL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +51,78 @@ class HostRunner:
         self, argv: Sequence[str], *, timeout_seconds: float = 60.0, accepted_statuses: Collection[int] = (0,)
     ) -> Completed:
         """Run a program; raise ToolFailed when it is missing, takes too long, or ends with another status than the accepted ones."""
-        try:
-            # No preexec_fn: only without one does Python start the child with vfork.
-            ended = subprocess.run(
-                list(argv),
-                stdin=subprocess.DEVNULL if self._held is None else self._held,
-                capture_output=True,
-                check=False,
-                timeout=timeout_seconds,
-                # Who outlives us finds nobody to print to, and is not to die of that half way.
-                restore_signals=self._held is None,
-                env={**os.environ, "LC_ALL": "C"},
-            )
-        except FileNotFoundError as error:
-            raise ToolFailed(
-                f"the program {argv[0]!r} is not installed here; install the package that has it"
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ToolFailed(f"{shlex.join(argv)} did not end within {timeout_seconds:g} s and was killed") from error
-        except OSError as error:
-            raise ToolFailed(f"{shlex.join(argv)} could not be started: {error.strerror}") from error
-        stdout, stderr = (text.decode(errors="replace") for text in (ended.stdout, ended.stderr))
-        if ended.returncode not in accepted_statuses:
-            raise ToolFailed(f"{shlex.join(argv)} ended with status {ended.returncode}: {(stderr or stdout).strip()}")
-        return Completed(stdout, stderr, ended.returncode)
+        process = _started(argv, subprocess.DEVNULL if self._held is None else self._held, self._held)
+        return _ended(process, argv, None, timeout_seconds, accepted_statuses)
+
+    def waiting(self, argv: Sequence[str]) -> WaitingProgram:
+        """Start a program that does nothing before it has read its standard input to the end; raise ToolFailed."""
+        return WaitingProgram(_started(argv, subprocess.PIPE, self._held), argv)
+
+
+class WaitingProgram:
+    """A program that has been started, and waits to be told what to do."""
+
+    def __init__(self, process: subprocess.Popen[bytes], argv: Sequence[str]) -> None:
+        self._process = process
+        self._argv = argv
+
+    def is_waiting(self) -> bool:
+        """Tell whether it still runs."""
+        return self._process.poll() is None
+
+    def told(self, text: str, *, timeout_seconds: float = 60.0, accepted_statuses: Collection[int] = (0,)) -> Completed:
+        """Tell it what to do, and wait for its end; raise ToolFailed as `Runner.run` does."""
+        return _ended(self._process, self._argv, text.encode(), timeout_seconds, accepted_statuses)
+
+    def dismiss(self) -> None:
+        """Let it end without having done anything."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _started(argv: Sequence[str], stdin: int, held: int | None) -> subprocess.Popen[bytes]:
+    try:
+        # No preexec_fn: only without one does Python start the child with vfork.
+        return subprocess.Popen(
+            list(argv),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # Who outlives us finds nobody to print to, and is not to die of that half way.
+            restore_signals=held is None,
+            # LVM complains of every descriptor but the first three.
+            pass_fds=() if held is None or held == stdin else (held,),
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise ToolFailed(f"the program {argv[0]!r} is not installed here; install the package that has it") from error
+    except OSError as error:
+        raise ToolFailed(f"{shlex.join(argv)} could not be started: {error.strerror}") from error
+
+
+def _ended(
+    process: subprocess.Popen[bytes],
+    argv: Sequence[str],
+    told: bytes | None,
+    timeout_seconds: float,
+    accepted_statuses: Collection[int],
+) -> Completed:
+    try:
+        stdout, stderr = (text.decode(errors="replace") for text in process.communicate(told, timeout_seconds))
+    except subprocess.TimeoutExpired as error:
+        _kill(process)
+        raise DidNotEnd(f"{shlex.join(argv)} did not end within {timeout_seconds:g} s and was killed") from error
+    except BaseException:
+        process.kill()
+        raise
+    status = process.returncode
+    if status not in accepted_statuses:
+        raise ToolFailed(f"{shlex.join(argv)} ended with status {status}: {(stderr or stdout).strip()}")
+    return Completed(stdout, stderr, status)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program; one that sits in the kernel is left to end there, and is collected when the next one is started."""
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_KILL_SECONDS)

@@ -76,13 +76,20 @@ def lock_shared_after_others(fd: int, timeout_seconds: float) -> bool:
 
     It is shared with every process that is given the same open file, until the last of them ends.
     """
-    until, pause = time.monotonic() + timeout_seconds, _FIRST_PAUSE_SECONDS
-    while not _lock(fd, fcntl.LOCK_EX):
+    if not lock_alone_within(fd, timeout_seconds):
+        return False
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    return True
+
+
+def lock_alone_within(fd: int, seconds: float) -> bool:
+    """Take the lock of an open file as soon as it is free; False when that takes longer than `seconds`. Raises OSError."""
+    until, pause = time.monotonic() + seconds, _FIRST_PAUSE_SECONDS
+    while not lock_alone(fd):
         if time.monotonic() > until:
             return False
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-    fcntl.flock(fd, fcntl.LOCK_SH)
     return True
 
 

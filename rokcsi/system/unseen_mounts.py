@@ -7,19 +7,15 @@ gone with its descriptor. Linux 5.2 or newer.
 
 from __future__ import annotations
 
-import ctypes
 import os
 from pathlib import Path
 
+from rokcsi.system.detached_mount import mount_nowhere
 from rokcsi.system.ioctls import thaw_filesystem
 from rokcsi.system.log_replay import superblock_of
 from rokcsi.system.superblock import filesystem_size
 
-_FSMOUNT = 432  # the same number on every architecture that Linux has
-_FSMOUNT_CLOEXEC = 1
 _FLAGS = {"xfs": ("nouuid",)}
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def thaw_unseen(device: Path) -> bool:
@@ -36,9 +32,7 @@ def thaw_unseen(device: Path) -> bool:
 
 
 def _thaw_mounted(context: int) -> None:
-    mount = _libc.syscall(_FSMOUNT, context, _FSMOUNT_CLOEXEC, 0)
-    if mount < 0:
-        raise OSError(ctypes.get_errno(), "fsmount")
+    mount = mount_nowhere(context)
     try:
         # The mount's own descriptor is an O_PATH one, which takes no ioctl.
         root = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=mount)

@@ -45,6 +45,7 @@ class VolumeMaker:
         identity = VolumeId.of_name(checked_name(request.name))
         checked_filesystem(request.filesystem)
         checked_mutable(request.mutable)
+        self._refuse_untunable(request)
         source = self._source(request)
         with self._locks.held([f"request {identity}"]):
             try:
@@ -83,7 +84,7 @@ class VolumeMaker:
         filesystem = fresh_filesystem(request.filesystem)
         size = fresh_size(request.size, filesystem, self._pool.traits.allocation_unit)
         labels = {**request.labels, **labels_of_new(request.mutable)}
-        return self._pool.create_volume(NewVolume(request.name, size, filesystem, labels=labels))
+        return self._pool.create_volume(NewVolume(request.name, size, filesystem, labels=labels, tuning=request.tuning))
 
     def _clone(self, request: VolumeRequest, snapshot: Snapshot, source: VolumeSource) -> Volume:
         new = self._new_copy(request, snapshot, source)
@@ -103,7 +104,15 @@ class VolumeMaker:
         filesystem = _copied_filesystem(request.filesystem, of.filesystem)
         size = copied_size(request.size, of.size, filesystem, self._pool.traits.allocation_unit)
         labels = {**request.labels, **labels_of_new(request.mutable)}
-        return NewVolume(request.name, size, filesystem, source, labels)
+        return NewVolume(request.name, size, filesystem, source, labels, request.tuning)
+
+    def _refuse_untunable(self, request: VolumeRequest) -> None:
+        foreign = request.tuning.named() - self._pool.traits.tunable
+        if foreign:
+            raise InvalidRequest(
+                f"the pool {self._pool.name} lets nobody choose the {min(foreign).replace('_', ' ')} of a volume; "
+                "take that parameter out of the class"
+            )
 
     @contextmanager
     def _transient_snapshot(self, of: VolumeId, towards: VolumeId) -> Iterator[Snapshot]:
@@ -129,6 +138,8 @@ def _same(volume: Volume, request: VolumeRequest, source: VolumeSource | None) -
         raise _differs(request, f"size ({volume.size})")
     if volume.source != source:
         raise _differs(request, "source")
+    if volume.tuning != request.tuning:
+        raise _differs(request, "block size or compression")
     any_kind = request.filesystem == ANY_FILESYSTEM and volume.filesystem is not None
     if not any_kind and volume.filesystem != request.filesystem:
         raise _differs(request, f"file system ({volume.filesystem or 'raw block'})")

@@ -10,6 +10,7 @@ from rokcsi.config.settings import ServeSettings
 from rokcsi.model.pool import Capacity, FindsLeftovers, Leftover, Pool
 from rokcsi.model.pool_making import Concern, PoolMaker, PoolWish, Step
 from rokcsi.model.sizes import Bytes
+from rokcsi.model.volume import Volume
 from rokcsi.pools.specification import PoolSpecification
 from rokcsi.pools.wrapper import unwrapped
 from rokcsi.system.command import HostRunner
@@ -23,7 +24,7 @@ _A_STEP_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class PoolReport:
-    """A pool as it is now; `most_extents` is the count of its most fragmented volume."""
+    """A pool as it is now; `most_extents` is the count of its most fragmented volume, where that matters."""
 
     name: str
     id: str
@@ -31,7 +32,7 @@ class PoolReport:
     allocation_unit: Bytes
     volumes: int
     snapshots: int
-    most_extents: int
+    most_extents: int | None
 
 
 def plan_pool(settings: ServeSettings, wish: PoolWish) -> Sequence[Step]:
@@ -110,5 +111,11 @@ def _report(pool: Pool) -> PoolReport:
         allocation_unit=pool.traits.allocation_unit,
         volumes=len(volumes),
         snapshots=len(pool.snapshots()),
-        most_extents=max((pool.footprint(volume.id).extents for volume in volumes), default=0),
+        most_extents=_most_extents(pool, volumes),
     )
+
+
+def _most_extents(pool: Pool, volumes: Sequence[Volume]) -> int | None:
+    if not pool.traits.copies_by_extent:
+        return None
+    return max((pool.footprint(volume.id).extents for volume in volumes), default=0)

@@ -34,6 +34,9 @@ class PoolHarness(Protocol):
     def failing_cuts(self, pool: Pool, member: int) -> Sequence[AbstractContextManager[None]]:
         """Give each way in which a cut can be made to fail, with Damaged, at this member, counted from 0."""
 
+    def counted(self) -> None:
+        """Wait until everything written so far is in the pool's figures."""
+
     def strays(self, pool: Pool) -> list[str]:
         """Name everything in the pool's place that belongs to no volume and no snapshot."""
 

@@ -15,6 +15,7 @@ from tests.contract.harness import PoolHarness
 from tests.contract.loopfile_harness import loopfile
 from tests.contract.lvm_direct_harness import lvm_direct
 from tests.contract.lvm_harness import lvm
+from tests.contract.zfs_harness import zfs_pool
 
 
 class MemoryHarness:
@@ -38,6 +39,9 @@ class MemoryHarness:
     def failing_cuts(self, pool: Pool, member: int) -> Sequence[AbstractContextManager[None]]:
         """Use the pool's own trap."""
         return [_failing(_memory(pool), member)]
+
+    def counted(self) -> None:
+        """Files count at once."""
 
     def strays(self, pool: Pool) -> list[str]:
         """Compare the files with the records."""
@@ -72,6 +76,7 @@ HARNESSES: Mapping[str, Callable[[Path], AbstractContextManager[PoolHarness]]] =
     "loopfile-on-btrfs": loopfile("btrfs"),
     "lvm": lvm,
     "lvm-direct": lvm_direct,
+    "zfs": zfs_pool,
 }
 NEED_LAB = frozenset({"lvm", "lvm-direct", "zfs"})
 NEED_ROOT = frozenset(HARNESSES) - {"memory"} - NEED_LAB

@@ -50,6 +50,9 @@ class LoopFileHarness:
         error = Damaged("as the test wants it")
         return [failpoints.failing(place, error, visit=member + 1) for place in _PLACES_OF_FAILURE]
 
+    def counted(self) -> None:
+        """A durable write is counted."""
+
     def strays(self, pool: Pool) -> list[str]:
         """Name unknown files, and loops over deleted ones; a test may leave the devices of its volumes attached."""
         found = [leftover for leftover in _loop_file(pool).leftovers() if "is attached" not in leftover.why]

@@ -49,6 +49,9 @@ class LvmDirectHarness:
         places = [failpoints.failing(place, error, visit=member + 1) for place in _PLACES_OF_FAILURE]
         return [*places, failpoints.failing("lvm-direct.cut.resumed", error)]
 
+    def counted(self) -> None:
+        """A durable write is counted."""
+
     def strays(self, pool: Pool) -> list[str]:
         """Name thin devices without a record, and block devices of no volume."""
         strict = _direct(pool)

@@ -49,6 +49,9 @@ class LvmHarness:
         error = Damaged("as the test wants it")
         return [failpoints.failing(place, error, visit=member + 1) for place in _PLACES_OF_FAILURE]
 
+    def counted(self) -> None:
+        """A durable write is counted."""
+
     def strays(self, pool: Pool) -> list[str]:
         """Name what nobody owns; a test may leave the devices of its volumes attached."""
         return [str(leftover.where) for leftover in _lvm(pool).leftovers() if leftover.kind != "device"]

@@ -254,6 +254,7 @@ def test_written_bytes_are_counted(tested: TestedPool) -> None:
     before = tested.pool.capacity()
     assert tested.pool.footprint(volume.id).allocated < MIB
     tested.write(volume.id, 0, os.urandom(8 * MIB))
+    tested.harness.counted()
     after = tested.pool.capacity()
     footprint = tested.pool.footprint(volume.id)
     assert 8 * MIB <= footprint.allocated < 9 * MIB

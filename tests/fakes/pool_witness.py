@@ -11,6 +11,7 @@ from rokcsi.system.device_mapper import DeviceMapper
 from rokcsi.system.lvm import mapped_name
 from rokcsi.system.thin_pool import ThinPool
 from tests.fakes.loop_disks import run
+from tests.fakes.zfs_pools import zfs
 
 
 def held_in(pool: str) -> dict[str, int]:
@@ -43,8 +44,14 @@ def _thin_devices(where: PoolSpecification) -> dict[str, int]:
     return {"volumes": len(devices) - 1, "snapshots": 0}
 
 
+def _zfs(where: PoolSpecification) -> dict[str, int]:
+    kinds = {"volumes": "volume", "snapshots": "snapshot"}
+    return {word: len(zfs("list", "-H", "-t", kind, "-r", where.place).splitlines()) for word, kind in kinds.items()}
+
+
 _WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {
     "loopfile": _loop_files,
     "lvm": _logical_volumes,
     "lvm-direct": _thin_devices,
+    "zfs": _zfs,
 }

@@ -29,7 +29,9 @@ from rokcsi.system.command import HostRunner, Runner
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.locks import KeyedLocks
 
-_TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=True, raw_snapshots_together=False)
+_TRAITS = Traits(
+    allocation_unit=ALLOCATION_UNIT, formats_volumes=True, raw_snapshots_together=False, copies_by_extent=True
+)
 
 
 class LoopFilePool:

@@ -153,6 +153,7 @@ def _volume(new: NewVolume, *, formatted: bool) -> Volume:
         source=new.source,
         created_at=dt.datetime.now(dt.UTC),
         labels=dict(new.labels) or no_labels(),
+        tuning=new.tuning,
     )
 
 

@@ -56,4 +56,8 @@ def technology(kind: str) -> Technology:
         from rokcsi.wiring.technologies.lvm_direct import LvmDirectTechnology  # noqa: PLC0415 - see above
 
         return LvmDirectTechnology()
-    raise NotSupported(f"pools of the kind {kind} are not in this version; use loopfile: or lvm:")
+    if kind == "zfs":
+        from rokcsi.wiring.technologies.zfs import ZfsTechnology  # noqa: PLC0415 - see above
+
+        return ZfsTechnology()
+    raise NotSupported(f"there are no pools of the kind {kind}")

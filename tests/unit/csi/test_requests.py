@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from rokcsi.csi.parameters import (
+    BLOCK_SIZE,
+    COMPRESSION,
     FLAGS_OF_GROUPS,
     FLAGS_OF_SNAPSHOTS,
     FLAGS_OF_VOLUMES,
@@ -16,8 +18,10 @@ from rokcsi.csi.parameters import (
 )
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.requests import capacity_request, group_request, snapshot_request, volume_request
+from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.provisioner import CapacityRequest, Verification
 from rokcsi.model.sizes import Bytes, SizeRange
+from rokcsi.model.volume import Tuning
 from tests.fakes.csi_caller import GIB, block_capability, create_request, from_snapshot, from_volume, mount_capability
 
 
@@ -38,6 +42,23 @@ def test_each_check_of_a_snapshot_class_checks_the_snapshot(flag: str) -> None:
 def test_waiting_for_hydration_is_accepted_and_means_nothing() -> None:
     asked = volume_request(create_request(parameters={"rok/wait-for-hydration": "true"}))
     assert asked == volume_request(create_request())
+
+
+def test_a_class_may_say_how_its_volumes_are_kept() -> None:
+    asked = volume_request(create_request(parameters={"blockSize": "64Ki", "compression": "zstd-3"}))
+    assert asked.tuning == Tuning(Bytes(65536), "zstd-3")
+    assert volume_request(create_request()).tuning == Tuning()
+
+
+@pytest.mark.parametrize(("key", "value"), [("blockSize", "big"), ("blockSize", "-1"), ("compression", "-o x=y")])
+def test_a_way_of_keeping_volumes_that_makes_no_sense_is_refused(key: str, value: str) -> None:
+    with pytest.raises(InvalidRequest):
+        volume_request(create_request(parameters={key: value}))
+
+
+def test_how_volumes_are_kept_is_no_parameter_of_snapshots() -> None:
+    with pytest.raises(InvalidRequest, match="blockSize"):
+        snapshot_request(csi.CreateSnapshotRequest(name="s", source_volume_id="v", parameters={"blockSize": "64Ki"}))
 
 
 def test_a_group_may_be_unaligned_when_its_class_says_so() -> None:
@@ -89,5 +110,5 @@ def test_capacity_is_asked_for_the_kind_of_volume() -> None:
 
 def test_every_parameter_is_in_the_reference() -> None:
     text = Path("docs/reference/csi.md").read_text()
-    known = FLAGS_OF_VOLUMES | FLAGS_OF_SNAPSHOTS | FLAGS_OF_GROUPS | METADATA
+    known = FLAGS_OF_VOLUMES | FLAGS_OF_SNAPSHOTS | FLAGS_OF_GROUPS | METADATA | {BLOCK_SIZE, COMPRESSION}
     assert not {parameter for parameter in known if f"`{parameter}`" not in text}

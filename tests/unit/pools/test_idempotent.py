@@ -9,7 +9,7 @@ from rokcsi.model.errors import GroupDiffers, SnapshotDiffers, SourceTooLarge, V
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot
-from rokcsi.model.volume import VolumeSource
+from rokcsi.model.volume import Tuning, VolumeSource
 from rokcsi.pools.idempotent import IdempotentPool
 from rokcsi.pools.memory import MemoryPool
 from tests.fakes.pool_records import MIB, new_clone, new_group, new_volume
@@ -37,8 +37,9 @@ def test_labels_do_not_make_a_volume_another(pool: IdempotentPool) -> None:
         replace(new_volume("a"), size=Bytes(2 * MIB)),
         replace(new_volume("a"), filesystem="ext4"),
         replace(new_volume("a"), source=VolumeSource(volume=VolumeId.of_name("b"))),
+        replace(new_volume("a"), tuning=Tuning(compression="lz4")),
     ],
-    ids=["size", "filesystem", "source"],
+    ids=["size", "filesystem", "source", "tuning"],
 )
 def test_another_volume_of_the_same_name_is_refused(pool: IdempotentPool, other: object) -> None:
     first = pool.create_volume(new_volume("a"))

@@ -19,7 +19,7 @@ from rokcsi.model.ids import Handles, PoolId, VolumeId
 from rokcsi.model.provisioner import CapacityRequest, Provisioner, SnapshotFilter, SnapshotRequest, VolumeRequest
 from rokcsi.model.sizes import Bytes, SizeRange
 from rokcsi.model.snapshot import Snapshot
-from rokcsi.model.volume import Volume, VolumeSource
+from rokcsi.model.volume import Tuning, Volume, VolumeSource
 from rokcsi.pools.admitting import Limits
 from tests.fakes.provisioners import ProvisionerInMemory
 
@@ -52,6 +52,21 @@ def handle(provisioner: Provisioner, thing: Volume | Snapshot) -> str:
 
 def cut(provisioner: Provisioner, volume: Volume, name: str = "s") -> Snapshot:
     return provisioner.cut(SnapshotRequest(name, handle(provisioner, volume)))
+
+
+def test_a_volume_is_tuned_as_its_class_says_where_the_pool_can(provisioner: Provisioner) -> None:
+    tuning = Tuning(block_size=Bytes(65536))
+    volume = provisioner.provision(replace(wish(), tuning=tuning))
+    assert volume.tuning == tuning
+    assert provisioner.provision(replace(wish(), tuning=tuning)) == volume
+    with pytest.raises(VolumeDiffers, match="block size or compression"):
+        provisioner.provision(wish())
+
+
+def test_a_tuning_that_the_pool_does_not_know_is_refused_before_anything_is_made(provisioner: Provisioner) -> None:
+    with pytest.raises(InvalidRequest, match="lets nobody choose the compression"):
+        provisioner.provision(replace(wish(), tuning=Tuning(compression="lz4")))
+    assert list(provisioner.volumes()) == []
 
 
 def test_a_volume_asked_for_again_is_the_same(provisioner: Provisioner) -> None:
