@@ -1,7 +1,8 @@
 """The pools of nodes that are gone for good: a ConfigMap beside the switchboard, written by `rokctl node forget` only.
 
-Each entry is a node's name, or a pool's id, with the ids of its pools. Taking an entry out
-again is a matter of `kubectl edit`.
+Each entry is a pool's id, with the node that it was on: forgetting a node again, when its
+volumes are gone and name nothing any more, takes nothing back. Taking an entry out again is
+a matter of `kubectl edit`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class ForgottenPools:
 
     def add(self, node: str, pools: Collection[PoolId]) -> None:
         """Add a node's pools; raise RosterAway."""
-        entry = {node: f"{' '.join(sorted(pools))} # {dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%MZ}"}
+        entry = {pool: f"{pool} # {node}, {dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%MZ}" for pool in pools}
         try:
             asked(self._core.patch_namespaced_config_map, self._name, self._namespace, {"data": entry})
         except RosterAway as error:

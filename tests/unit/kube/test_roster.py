@@ -229,6 +229,8 @@ def test_a_node_that_is_gone_is_forgotten_with_the_pools_of_its_volumes(
     assert set(found) == {first, second}
     roster.forget("gone", found)
     assert set(roster.forgotten()) == {first, second}
+    roster.forget("gone", [second])  # the first one's volumes are gone by now
+    assert set(roster.forgotten()) == {first, second}
     roster.forget(other, [other])
     assert set(roster.forgotten()) == {first, second, other}
 

@@ -134,7 +134,7 @@ def test_a_list_goes_on_although_the_node_it_had_come_to_is_away_now(cluster: Fa
     assert page(cluster, 100, token) == (rest, "")
 
 
-@pytest.mark.parametrize("size", [0, 3])
+@pytest.mark.parametrize("size", [0, 100])
 def test_a_node_that_hangs_leaves_time_for_the_others_answers(
     cluster: FakeCluster, handles: list[str], size: int
 ) -> None:
@@ -150,7 +150,7 @@ def test_a_node_that_hangs_leaves_time_for_the_others_answers(
         answer, trailing = cluster.call_with_metadata("ListVolumes", request, timeout=3)
     finally:
         may_go_on.set()
-    assert [entry.volume.volume_id for entry in answer.entries] == rest[: size or None]
+    assert [entry.volume.volume_id for entry in answer.entries] == rest
     assert trailing["rokcsi-away"] == "node-1"
 
 
