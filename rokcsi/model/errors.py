@@ -189,7 +189,7 @@ class ToolFailed(Damaged):
     """A program we started answered with a failure."""
 
 
-class DidNotEnd(Damaged):
+class DidNotEnd(ToolFailed):
     """A program we started took too long and was given up; what it was to do may be done or not, or come yet."""
 
 
