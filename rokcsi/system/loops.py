@@ -27,7 +27,7 @@ _CONTROL = Path("/dev/loop-control")
 _SYSFS = Path("/sys/block")
 _LOOP_MAJOR = 7
 _RACES = 100
-_PATIENCE_SECONDS = 0.2  # udev opens every device that changes for a moment
+_PATIENCE_SECONDS = 2.0  # udev opens every device that changes for a moment, which is long on a busy machine
 
 FileKey = tuple[int, int]
 """A file's st_dev and st_ino: what it is, whatever its path."""
@@ -103,7 +103,7 @@ def attach(path: Path, *, direct: bool = False) -> LoopDevice:
 
 def settle(loop: LoopDevice, path: Path) -> bool:
     """Make a loop that was found as good as a new one: lasting, and as large as its file; False when it is gone by now."""
-    with _opened(loop, os.O_RDWR) as fd:
+    with _opened(loop, os.O_RDONLY) as fd:
         status = loop_ioctls.loop_status(fd)
         file = os.stat(path, follow_symlinks=False)
         if status is None or (status.device, status.inode) != (file.st_dev, file.st_ino):
@@ -118,7 +118,7 @@ def settle(loop: LoopDevice, path: Path) -> bool:
 def grow(loop: LoopDevice) -> None:
     """Let a loop be as large as its file has become; raise SystemCallFailed."""
     try:
-        with _opened(loop, os.O_RDWR) as fd:
+        with _opened(loop, os.O_RDONLY) as fd:
             loop_ioctls.follow_file_size(fd)
     except OSError as error:
         raise SystemCallFailed(f"{loop.path} did not take the new size of its file: {error.strerror}") from error
@@ -154,7 +154,7 @@ def flush(loop: LoopDevice) -> None:
 def _let_go(loop: LoopDevice, key: FileKey) -> bool:
     """Release the device, and tell whether it really went; if not, it stays as it was."""
     try:
-        with _opened(loop, os.O_RDWR) as fd:
+        with _opened(loop, os.O_RDONLY) as fd:
             status = loop_ioctls.loop_status(fd)
             if status is None or (status.device, status.inode) != key:
                 return True
@@ -162,7 +162,7 @@ def _let_go(loop: LoopDevice, key: FileKey) -> bool:
             set_block_device_readonly(fd, readonly=False)
             loop_ioctls.release_loop(fd)
         # The device goes with the last descriptor; who still has one, keeps it.
-        with _opened(loop, os.O_RDWR) as fd:
+        with _opened(loop, os.O_RDONLY) as fd:
             status = loop_ioctls.loop_status(fd)
             if status is None or (status.device, status.inode) != key:
                 return True

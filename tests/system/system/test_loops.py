@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from rokcsi.system.loops import LoopDevice
 
 pytestmark = pytest.mark.system
 
+_IN_CLOSE_WRITE = 0x8
+_INOTIFY_EVENT_BYTES = 16
 _CTL_ADD, _CTL_REMOVE = 0x4C80, 0x4C81
 
 
@@ -38,6 +42,40 @@ def test_a_device_is_let_go_writable(file: Path) -> None:
     refuse_writing(loop.path, refuse=True)
     loops.detach(loop, loops.key_of(file))
     assert not refuses_writing(loop.path)
+
+
+def test_a_device_that_somebody_looks_at_for_a_moment_is_let_go(file: Path) -> None:
+    loop = loops.attach(file)
+    looker = os.open(loop.path, os.O_RDONLY)
+    timer = threading.Timer(0.5, os.close, [looker])
+    timer.start()
+    loops.detach(loop, loops.key_of(file))
+    timer.join()
+    assert loops.status_of(loop) is None
+
+
+def test_udev_is_given_no_reason_to_look_at_a_device_while_it_is_let_go(file: Path) -> None:
+    loop = loops.attach(file)
+    looker = os.open(loop.path, os.O_RDONLY)
+    try:
+        with closed_after_writing(loop.path) as closings, pytest.raises(StillInUse):
+            loops.detach(loop, loops.key_of(file))
+    finally:
+        os.close(looker)
+    assert closings() == 0
+
+
+@contextmanager
+def closed_after_writing(path: Path) -> Iterator[Callable[[], int]]:
+    """Watch as udev does; afterwards give how often the device was closed by somebody who could have written."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert libc.inotify_add_watch(fd, os.fsencode(path), _IN_CLOSE_WRITE) >= 0
+    seen = 0
+    yield lambda: seen
+    with suppress(BlockingIOError):
+        seen = len(os.read(fd, 1 << 16)) // _INOTIFY_EVENT_BYTES
+    os.close(fd)
 
 
 @pytest.fixture
