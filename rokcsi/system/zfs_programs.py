@@ -26,14 +26,34 @@ Argument = str | Sequence["Argument"] | Mapping[str, "Argument"]
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A property to be set along with the next program, whatever that does; nothing happens where its dataset is gone."""
+
+    dataset: str
+    name: str
+    value: str
+
+
+_TAKE_NOTES = """
+for _, note in ipairs(notes) do
+  if zfs.exists(note[1]) then
+    zfs.sync.set_prop(note[1], note[2], note[3])
+  end
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A channel program's text; it finds what it is given in `arguments`, and returns a table."""
 
     text: str
 
-    def given(self, arguments: Argument) -> str:
+    def given(self, arguments: Argument, notes: Sequence[Note] = ()) -> str:
         """Give the whole text for these arguments; none that is cut off before its end does anything."""
-        return f"local function run(arguments)\n{self.text}\nend\nreturn run({lua_literal(arguments)})\n"
+        noted = lua_literal([[note.dataset, note.name, note.value] for note in notes])
+        body = f"{_TAKE_NOTES if notes else ''}{self.text}"
+        return f"local function run(arguments, notes)\n{body}\nend\nreturn run({lua_literal(arguments)}, {noted})\n"
 
 
 class Waiting(Protocol):
@@ -73,10 +93,10 @@ class ChannelPrograms:
                 return
             self._ready = self._starter.waiting(self._argv)
 
-    def run(self, program: Program, arguments: Argument) -> Mapping[str, Any]:
+    def run(self, program: Program, arguments: Argument, notes: Sequence[Note] = ()) -> Mapping[str, Any]:
         """Run a program to its end; give the table it returned. Raises ZfsRefused, DidNotEnd."""
         ended = self._taken().told(
-            program.given(arguments), timeout_seconds=_SECONDS, accepted_statuses=(_OK, _ERROR, _USAGE)
+            program.given(arguments, notes), timeout_seconds=_SECONDS, accepted_statuses=(_OK, _ERROR, _USAGE)
         )
         if ended.status != _OK:
             said = " ".join((ended.stderr or ended.stdout).split())

@@ -20,11 +20,12 @@ from rokcsi.model.snapshot import Consistency, NewSnapshot, Snapshot
 from rokcsi.model.volume import Volume, no_labels
 from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.parts import Parts
-from rokcsi.pools.zfs.records import snapshot_text
+from rokcsi.pools.zfs.records import SNAPSHOT, snapshot_text
 from rokcsi.pools.zfs.store import program
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import Freezer
 from rokcsi.system.watchdog import FrozenPoint
+from rokcsi.system.zfs_programs import Note
 from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 from rokcsi.system.zvols import is_claimed, number_of, write_out
 
@@ -83,10 +84,8 @@ class Cutting:
         with self._store.changing("take snapshots", names):
             was_open, window = self._cut(targets)
             self._refuse_woken(targets, was_open)
-        return [
-            self._put(target.name, replace(target.seen(was_open=target.name in was_open), freeze_window_seconds=window))
-            for target in targets
-        ]
+        cut = {target.name: target.seen(was_open=target.name in was_open) for target in targets}
+        return [self._put(name, replace(snapshot, freeze_window_seconds=window)) for name, snapshot in cut.items()]
 
     def settle(self) -> None:
         """Take away what a cut that failed may have left, or may leave yet."""
@@ -167,6 +166,9 @@ class Cutting:
     def _put(self, name: str, snapshot: Snapshot) -> Snapshot:
         self._places.put_snapshot(snapshot.id, name)
         self._index.put_snapshot(snapshot)
+        if snapshot.freeze_window_seconds:
+            # How long it took is known only now, and is not worth a process and a transaction group of its own.
+            self._store.note(Note(name, SNAPSHOT, snapshot_text(snapshot)))
         return snapshot
 
 

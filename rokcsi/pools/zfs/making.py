@@ -29,7 +29,7 @@ LARGEST = Bytes(1 << 50)
 BLOCK = Bytes(16 << 10)
 SMALLEST_BLOCK = Bytes(4 << 10)
 _COMPRESSION = re.compile(r"on|off|lz4|zle|lzjb|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-[1-9][0-9]{0,3})?")
-_DESCRIBE = program("describe")
+_CLONE, _DESCRIBE = program("clone"), program("describe")
 
 declare("zfs.create.made", "zfs.clone.made", "zfs.grow.grown", "zfs.describe.written")
 
@@ -42,6 +42,7 @@ class Making:
         self._index = parts.index
         self._places = parts.places
         self._reserve = parts.reserve
+        self._programs_clone = parts.programs_clone
 
     def create(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, PoolAway."""
@@ -70,7 +71,7 @@ class Making:
         volume = _volume(new, formatted=source.formatted)
         dataset = self._places.new_volume(new.id)
         with self._store.changing(f"clone a volume of {new.size}", [dataset]), _out_of_the_way(dataset):
-            self._store.zfs.clone(self._places.snapshot(id), dataset, _properties_of_clone(volume, source, new))
+            self._clone(self._places.snapshot(id), dataset, _properties_of_clone(volume, source, new))
             failpoint("zfs.clone.made")
             if self._reserve:
                 self._store.zfs.set_properties(dataset, {"refreservation": "auto"})
@@ -101,6 +102,14 @@ class Making:
         self._describe(self._places.snapshot(snapshot.id), SNAPSHOT, snapshot_text(snapshot))
         self._index.put_snapshot(snapshot)
         return snapshot
+
+    def _clone(self, snapshot: str, dataset: str, properties: Properties) -> None:
+        """Clone by a program where ZFS can do that and nothing is asked for but the record; else by the command."""
+        if set(properties) == {VOLUME} and self._programs_clone and not self._reserve:
+            arguments = {"snapshot": snapshot, "name": dataset, "record": properties[VOLUME]}
+            self._store.run(_CLONE, arguments).raise_refusal()
+        else:
+            self._store.zfs.clone(snapshot, dataset, properties)
 
     def _describe(self, name: str, key: str, text: str) -> None:
         with self._store.changing("describe a volume or snapshot", [name]):

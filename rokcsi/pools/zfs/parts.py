@@ -12,10 +12,14 @@ from rokcsi.pools.zfs.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """One pool's parts; with `reserve`, the whole size of each volume is set aside for it."""
+    """One pool's parts; with `reserve`, the whole size of each volume is set aside for it.
+
+    `programs_clone`: this ZFS can clone in a channel program.
+    """
 
     store: Store
     index: Index
     places: Places
     attachments: Attachments
     reserve: bool
+    programs_clone: bool

@@ -35,7 +35,7 @@ _TRAITS = Traits(
     raw_snapshots_together=True,
     tunable=frozenset({"block_size", "compression"}),
 )
-_MEASURE = program("measure")
+_FEATURES, _MEASURE = program("features"), program("measure")
 
 
 class ZfsPool:
@@ -50,7 +50,8 @@ class ZfsPool:
         self._store = Store(home.pool, home.runner)
         held.callback(self._store.close)
         self._attachments = Attachments(self._index, self._places)
-        parts = Parts(self._store, self._index, self._places, self._attachments, reserve)
+        clones = self._store.run(_FEATURES, []).clones
+        parts = Parts(self._store, self._index, self._places, self._attachments, reserve, clones)
         self._making = Making(parts)
         self._burial = Burial(parts)
         self._cutting = Cutting(parts, self._burial, freezer)
@@ -58,7 +59,6 @@ class ZfsPool:
         self._leftovers = Leftovers(parts, self._burial)
         self._room = Room(home.dataset, self._store.zfs, self._places)
         held.callback(self._room.close)
-        self._store.make_ready()
 
     @classmethod
     def open(cls, dataset: str, *, freezer: Freezer, reserve: bool = False) -> ZfsPool:

@@ -5,20 +5,22 @@ Called by every other file of this folder that changes something.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rokcsi.model.errors import PoolAway, PoolFull
+from rokcsi.model.errors import PoolAway, PoolFull, RokcsiError
 from rokcsi.pools.zfs.records import OWN
 from rokcsi.system.command import HostRunner
 from rokcsi.system.zfs import Zfs, ZfsRow, pool_state
-from rokcsi.system.zfs_programs import Argument, ChannelPrograms, Program
+from rokcsi.system.zfs_programs import Argument, ChannelPrograms, Note, Program
 from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused, refusal_of_number, refused
 
 _PROGRAMS = Path(__file__).with_name("programs")
+_NOTHING = Program("return {}")
 _WORKING = frozenset({"ONLINE", "DEGRADED"})
 
 
@@ -33,7 +35,8 @@ class Outcome:
 
     `failed`: refusals as error numbers, in which case nothing was changed; `gone`: what is no
     longer there; `left`: what is still there although it was deleted, with the bytes it uses;
-    `open`: snapshots whose volume somebody had open; `referenced`: what each refers to, in bytes.
+    `open`: snapshots whose volume somebody had open; `referenced`: what each refers to, in bytes;
+    `clones`: whether a program can clone.
     """
 
     failed: Mapping[str, int] = field(default_factory=dict)
@@ -41,6 +44,7 @@ class Outcome:
     left: Mapping[str, int] = field(default_factory=dict)
     open: Mapping[str, bool] = field(default_factory=dict)
     referenced: Mapping[str, int] = field(default_factory=dict)
+    clones: bool = False
 
     def refusals(self) -> Mapping[str, ZfsRefusal]:
         """Give the refusals in words."""
@@ -63,22 +67,37 @@ class Store:
         self.zfs = Zfs(runner)
         self._pool = pool
         self._programs = ChannelPrograms(runner, pool)
+        self._notes: dict[str, Note] = {}
         self._doubtful: set[str] = set()
         self._settling = threading.Lock()
+        self._noting = threading.Lock()
 
     def make_ready(self) -> None:
         """Have everything at hand that the next channel program needs."""
         self._programs.make_ready()
 
     def run(self, program: Program, arguments: Argument) -> Outcome:
-        """Run a channel program; again where something else was cut in the same transaction group."""
+        """Run a channel program; again where something else was cut in the same transaction group.
+
+        What was noted since the last one is written by it, too.
+        """
+        notes = self._taken_notes()
         try:
             while True:
-                outcome = Outcome(**self._programs.run(program, arguments))
+                outcome = Outcome(**self._programs.run(program, arguments, notes))
                 if ZfsRefusal.AGAIN not in outcome.refusals().values():
                     return outcome
+        except BaseException:
+            with self._noting:
+                self._notes = {**{note.dataset: note for note in notes}, **self._notes}
+            raise
         finally:
             self._programs.make_ready()
+
+    def note(self, note: Note) -> None:
+        """Have a property set with the next program, since it is not worth one of its own."""
+        with self._noting:
+            self._notes[note.dataset] = note
 
     @contextmanager
     def changing(self, deed: str, names: Iterable[str]) -> Iterator[None]:
@@ -118,8 +137,18 @@ class Store:
             self._doubtful.difference_update(names)
 
     def close(self) -> None:
-        """Let go of what was at hand."""
-        self._programs.close()
+        """Write down what was noted, and let go of what was at hand."""
+        try:
+            if self._notes and pool_state(self._pool) in _WORKING:
+                with contextlib.suppress(RokcsiError):
+                    self.run(_NOTHING, [])
+        finally:
+            self._programs.close()
+
+    def _taken_notes(self) -> Sequence[Note]:
+        with self._noting:
+            notes, self._notes = list(self._notes.values()), {}
+        return notes
 
 
 @contextmanager

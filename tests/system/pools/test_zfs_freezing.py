@@ -82,6 +82,16 @@ def test_a_group_is_cut_at_one_instant_while_all_its_volumes_are_written(
             assert numbers[0] >= before - 1
 
 
+def test_how_long_writers_were_held_up_is_known_after_a_restart_too(
+    pools: ZfsPools, pool: ZfsPool, mounted: Mounted
+) -> None:
+    taken = pool.take_snapshots(new_group("g", [volume for volume, _ in mounted]))
+    assert taken[0].freeze_window_seconds > 0
+    again = pools.reopen(pool)
+    assert [again.snapshot(snapshot.id) for snapshot in taken] == list(taken)
+    again.close()
+
+
 def test_what_was_written_and_not_yet_flushed_is_in_the_cut(pools: ZfsPools, pool: ZfsPool, mounted: Mounted) -> None:
     contents = [os.urandom(8 * MIB) for _ in mounted]
     for (_, point), content in zip(mounted, contents, strict=True):

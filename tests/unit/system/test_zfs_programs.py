@@ -7,7 +7,7 @@ import pytest
 
 from rokcsi.model.errors import Damaged
 from rokcsi.system.command import Completed
-from rokcsi.system.zfs_programs import ChannelPrograms, Program, lua_literal
+from rokcsi.system.zfs_programs import ChannelPrograms, Note, Program, lua_literal
 from rokcsi.system.zfs_refusals import ZfsRefused
 from tests.fakes.recorded_zfs import RecordedZfs, WaitingRecorded
 
@@ -33,8 +33,16 @@ def test_lists_and_tables_are_written_as_lua() -> None:
 def test_a_program_that_is_cut_off_anywhere_does_nothing() -> None:
     text = Program('zfs.sync.destroy("tank/a")\nreturn {}').given(["tank/a"])
     call = text.rindex("return run(")
-    assert text.startswith("local function run(arguments)\n")
+    assert text.startswith("local function run(arguments, notes)\n")
     assert "zfs.sync" not in text[call:], "all that changes something stands inside of the function that is called last"
+
+
+def test_notes_are_taken_before_the_program_and_only_where_there_are_any() -> None:
+    note = Note("tank/a@s", "dev.rokcsi:snapshot", "x")
+    text = NOTHING.given(["b"], [note])
+    assert text.index("zfs.sync.set_prop(note[1], note[2], note[3])") < text.index("return {}")
+    assert text.endswith('return run({"b"}, {{"tank\\047a\\064s","dev\\046rokcsi\\058snapshot","x"}})\n')
+    assert "set_prop" not in NOTHING.given(["b"])
 
 
 def test_a_program_is_told_to_the_process_that_waits() -> None:
