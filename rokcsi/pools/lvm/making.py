@@ -118,10 +118,11 @@ class ThinPoolMaker:
             "--chunksize",
             f"{_chunk(size)}b",
         )
-        safe = ("--zero", "y", "--errorwhenfull", "y", "--discards", "passdown")
+        safe = ("--zero", "y", "--errorwhenfull", "y")
         return Step(
             f"make the thin pool {self.pool} of {size}, its metadata of {metadata}",
-            ("lvm", "lvcreate", "--type", "thin-pool", "--name", self.pool, *sizes, *safe, "--", self.group),
+            # LVM 2.03.16 takes --errorwhenfull with --thin only, and refuses it with --type thin-pool.
+            ("lvm", "lvcreate", "--thin", *sizes, *safe, "--", f"{self.group}/{self.pool}"),
         )
 
 
