@@ -176,7 +176,7 @@ def test_a_second_driver_on_the_same_pool_or_socket_is_refused_with_one_line(pla
     ("arguments", "status", "said"),
     [
         (["--pool", "somewhere"], 2, "setting pool = 'somewhere' (flag --pool)"),
-        (["--pool", "lvm:vg/pool"], 2, "not in this version"),
+        (["--pool", "lvm:vg"], 2, "not a volume group and a thin pool"),
         (["--pool", "loopfile:relative"], 2, "relative path"),
         (["--endpoint", "tcp://127.0.0.1:1"], 2, "setting endpoint"),
         (["--endpoint", "unix:///" + "x" * 200], 2, "longer than"),
