@@ -13,7 +13,7 @@
     ├── NotSupported
     ├── NotAllowed       PeerNotAllowed
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
-    └── Damaged          ToolFailed DidNotEnd SystemCallFailed VolumeDamaged
+    └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
 """
