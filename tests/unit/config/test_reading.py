@@ -34,6 +34,11 @@ def test_without_any_source_the_defaults_hold() -> None:
     assert {setting.origin for setting in effective.settings} == {"default"}
 
 
+@pytest.mark.parametrize("pool", ["loopfile:/srv/pool", "lvm:vg/thin", "lvm-direct:vg/thin", "zfs:tank/rok"])
+def test_a_pool_of_any_kind_is_taken(pool: str) -> None:
+    assert read_settings({"pool": pool}).serve.pool == pool
+
+
 def test_the_pool_and_the_socket_follow_the_home() -> None:
     effective = read_settings({"home": "/srv/rok"})
     assert effective.serve.pool == "loopfile:/srv/rok/pool"
@@ -89,6 +94,7 @@ def test_an_empty_variable_of_the_environment_counts_as_not_set(monkeypatch: pyt
         ("endpoint", "unix://"),
         ("endpoint", "unix:///" + "x" * 200),
         ("pool", "somewhere"),
+        ("pool", "-direct:vg/thin"),
         ("node_id", "two\nlines"),
         ("node_id", "n" * 193),
         ("driver_name", "-dash"),
