@@ -112,7 +112,7 @@ def names_to_visit() -> list[str]:
 
 
 AFTER_A_CRASH = {
-    "loopfile.reconcile.discarded": "loopfile.cut.named:3",
+    "loopfile.reconcile.discarded": "loopfile.cut.named:4",
     "lvm.reconcile.discarded": "lvm.cut.group-made",
 }
 """Places passed only by a start that finds what an earlier crash, here at the first name of the group, has left."""

@@ -92,6 +92,7 @@ class NoRoom(HostRunner):
     """Runs mkfs where there is no room for what it writes."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self._folder = folder
 
     def run(

@@ -28,6 +28,7 @@ class GatedRunner(HostRunner):
     """Runs a program when the gate is opened."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked, self.gate = threading.Event(), threading.Event()
         self.runs = 0
 
