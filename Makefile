@@ -75,7 +75,7 @@ lab-guest: setup ## run CMD='…' in a guest beside a driver that serves a fresh
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_guest --pool $(or $(POOL),loopfile) "$$CMD"
 
-test-lab: setup ## the suites of all kinds of pools, or of POOL=…, in guests side by side; 12 minutes on 2 CPUs (root)
+test-lab: setup ## the suites of all kinds of pools, or of POOL=…, in guests side by side (root)
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_suites $(POOL)
 
