@@ -22,7 +22,7 @@ _OK, _ERROR, _USAGE = 0, 1, 2
 _NONE = "-"
 _KINDS = frozenset({"volume", "snapshot"})
 _COLUMNS = (
-    *("name", "type", "volsize", "volblocksize", "origin", "used", "written", "logicalreferenced"),
+    *("name", "type", "volsize", "volblocksize", "origin", "createtxg", "used", "written"),
     *("refreservation", "defer_destroy", "receive_resume_token"),
 )
 _STATES = Path("/proc/spl/kstat/zfs")
@@ -34,8 +34,9 @@ Properties = Mapping[str, str]
 class ZfsRow:
     """A volume or snapshot as `zfs list` shows it, sizes in bytes.
 
-    `used` is what only this one occupies (a volume: with its snapshots); `written` counts from its newest snapshot, or
-    its origin. `own` are the user properties asked for, inherited ones too.
+    `made_in` is the transaction group that made it. `used` is what only this one occupies (a volume: with its
+    snapshots); `written` counts from its newest snapshot, or its origin. `own` are the user properties asked for,
+    inherited ones too.
     """
 
     name: str
@@ -43,9 +44,9 @@ class ZfsRow:
     size: int
     block_size: int
     origin: str | None
+    made_in: int
     used: int
     written: int
-    logically_referenced: int
     reserved: int
     deferred: bool
     receiving: bool
@@ -73,10 +74,13 @@ class Zfs:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def create_volume(self, dataset: str, size: Bytes, properties: Properties, *, reserve: bool) -> None:
-        """Make an empty volume; with `reserve`, the whole of its size is set aside for it."""
-        thin = () if reserve else ("-s",)
-        self._change(("zfs", "create", *thin, *_options(properties), "-V", str(int(size)), "--", dataset))
+    def create_volume(self, dataset: str, size: Bytes, properties: Properties) -> None:
+        """Make an empty, thin volume.
+
+        Never one with a reservation: where that does not fit, ZFS 2.1 tries to take the volume away
+        again until nobody looks at its device any more, in a loop inside the kernel.
+        """
+        self._change(("zfs", "create", "-s", *_options(properties), "-V", str(int(size)), "--", dataset))
 
     def create_parent(self, dataset: str, properties: Properties) -> None:
         """Make a dataset that holds others, and those above it where they are missing."""
@@ -165,7 +169,7 @@ def _read_rows(printed: str, own: Sequence[str]) -> list[ZfsRow]:
 
 
 def _row(fields: Sequence[str], own: Sequence[str]) -> ZfsRow:
-    name, kind, size, block, origin, used, written, referenced, reserved, deferred, token = fields[: len(_COLUMNS)]
+    name, kind, size, block, origin, made_in, used, written, reserved, deferred, token = fields[: len(_COLUMNS)]
     values = fields[len(_COLUMNS) :]
     # Where they cannot be told apart, all are there and say nothing: what has them is damaged, and never unfinished.
     shown = zip(own, values, strict=True) if len(values) == len(own) else ((each, "") for each in own)
@@ -175,9 +179,9 @@ def _row(fields: Sequence[str], own: Sequence[str]) -> ZfsRow:
         size=_number(size),
         block_size=_number(block),
         origin=None if origin == _NONE else origin,
+        made_in=_number(made_in),
         used=_number(used),
         written=_number(written),
-        logically_referenced=_number(referenced),
         reserved=_number(reserved),
         deferred=deferred == "on",
         receiving=token != _NONE,

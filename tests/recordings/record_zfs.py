@@ -88,7 +88,6 @@ def record_volumes(to: Recorder) -> None:
     to.run("the block size is none", "zfs", "create", "-s", "-o", "volblocksize=5", "-V", "67108864", f"{OURS}/v-2")
     to.run("the block size is too large", "zfs", "create", "-s", "-o", "volblocksize=64M", "-V", "1G", f"{OURS}/v-2")
     to.run("the compression is none", "zfs", "create", "-s", "-o", "compression=best", "-V", "64M", f"{OURS}/v-2")
-    to.run("more is reserved than there is", "zfs", "create", "-V", "10G", "--", f"{OURS}/v-6")
     to.run("a record is too long", "zfs", "create", "-s", "-o", f"{VOLUME}={'x' * 9000}", "-V", "64M", f"{OURS}/v-7")
     quiet("zfs", "snapshot", "-o", f"{SNAPSHOT}={RECORD}", f"{OURS}/v-1@s-1")
     clone = ("zfs", "clone", "-o", f"{VOLUME}={RECORD}")
@@ -155,7 +154,7 @@ def record_full(to: Recorder) -> None:
     quiet("zfs", "destroy", f"{POOL}/greedy")
     quiet("zfs", "set", "quota=1M", OURS)
     to.run("a snapshot is cloned beyond a quota", "zfs", "clone", f"{OURS}/v-1@s-1", f"{OURS}/v-3")
-    to.run("a volume is made beyond a quota", "zfs", "create", "-V", "64M", "--", f"{OURS}/v-4")
+    to.run("more is reserved than a quota allows", "zfs", "set", "refreservation=1G", f"{OURS}/v-1")
 
 
 def record_away(to: Recorder, disk: Path) -> None:

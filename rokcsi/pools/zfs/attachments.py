@@ -41,7 +41,11 @@ class Attachments:
     def device_of(self, id: VolumeId) -> Path | None:
         """Give the block device of a volume; None when it has none (yet), or there is no such volume."""
         dataset = self._places.known_volume(id)
-        return None if dataset is None else self._zvols.find(dataset)
+        return None if dataset is None else self.device_showing(dataset)
+
+    def device_showing(self, dataset: str) -> Path | None:
+        """Give the block device that shows a dataset; None when there is none (yet)."""
+        return self._zvols.find(dataset)
 
     def claimed(self) -> Mapping[str, Path]:
         """Give the devices that somebody has for himself (a mount, say), by the datasets they show; looks at all devices."""

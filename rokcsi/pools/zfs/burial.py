@@ -17,7 +17,7 @@ from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.store import Outcome, program
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.inotify import CLOSED, watching
-from rokcsi.system.zfs_refusals import ZfsRefusal
+from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 from rokcsi.system.zvols import is_claimed
 
 _BURY = program("bury")
@@ -42,7 +42,7 @@ class Burial:
         dataset = self._places.volume(id)
         failpoint("zfs.delete.begun")
         with self._store.changing("delete a volume", [dataset]):
-            outcome = self._buried_unless_held(id, dataset)
+            outcome = self._buried_unless_held(dataset)
             failpoint("zfs.delete.buried")
         self._index.drop_volume(id)
         self._places.drop_volume(id)
@@ -66,29 +66,38 @@ class Burial:
             self._places.drop_snapshot(id_)
 
     def discard(self, names: Sequence[str]) -> Sequence[str]:
-        """Take away what was never finished, and graves that nobody needs, one by one; give what ZFS refuses to let go."""
+        """Take away what was never finished, and graves that nobody needs, one by one; give what cannot go now."""
         if not names:
             return []
         with self._store.changing("clear what is left over", names):
-            return [name for name in names if self._bury([name]).failed]
+            return [name for name in names if not self._discarded(name)]
+
+    def _discarded(self, name: str) -> bool:
+        if "@" in name:
+            return not self._bury([name]).failed
+        try:
+            self._buried_unless_held(name)
+        except (StillInUse, ZfsRefused):
+            return False
+        return True
 
     def release(self, grave: str) -> None:
         """Give the room back that a grave has set aside."""
         with self._store.changing("release a deleted volume's reservation", [grave]):
             self._store.zfs.set_properties(grave, {"refreservation": "none"})
 
-    def _buried_unless_held(self, id: VolumeId, dataset: str) -> Outcome:
-        """Bury a volume. Whoever only looks at its device, udev say, is waited for."""
+    def _buried_unless_held(self, dataset: str) -> Outcome:
+        """Bury a volume; raise StillInUse. Whoever only looks at its device, udev say, is waited for."""
         outcome = self._bury([dataset])
         if not outcome.failed:
             return outcome
         _refuse_beyond_busy(outcome)
-        device = self._attachments.device_of(id)
+        device = self._attachments.device_showing(dataset)
         if device is None:
-            raise StillInUse(f"the volume {id} is in use, though no device shows it; see who has {dataset}")
-        return self._buried_when_closed(id, dataset, device)
+            raise StillInUse(f"{dataset} is in use, though no device shows it; see who has it")
+        return self._buried_when_closed(dataset, device)
 
-    def _buried_when_closed(self, id: VolumeId, dataset: str, device: Path) -> Outcome:
+    def _buried_when_closed(self, dataset: str, device: Path) -> Outcome:
         until = time.monotonic() + _PASSERS_BY_SECONDS
         while not is_claimed(device):
             with watching(device, CLOSED) as watch:
@@ -97,8 +106,8 @@ class Burial:
                     return outcome
                 _refuse_beyond_busy(outcome)
                 if not watch.await_event(until - time.monotonic()):
-                    raise StillInUse(f"the volume {id} is in use: a program has {device} open")
-        raise StillInUse(f"the volume {id} is in use: {device} is mounted, or held by a program")
+                    raise StillInUse(f"{dataset} is in use: a program has {device} open; end it first")
+        raise StillInUse(f"{dataset} is in use: {device} is mounted, or held by a program; unmount it first")
 
     def _bury(self, names: Sequence[str]) -> Outcome:
         outcome = self._store.run(_BURY, list(names))

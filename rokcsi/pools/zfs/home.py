@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rokcsi.model.errors import Damaged, NotSupported, PoolAway, PoolTaken, RecordNotFound, SystemCallFailed
 from rokcsi.model.ids import PoolId
-from rokcsi.pools.zfs.records import POOL
+from rokcsi.pools.zfs.records import OPENED, POOL
 from rokcsi.system.command import HostRunner, Runner
 from rokcsi.system.file_locks import holder_of, lock_alone, lock_alone_within
 from rokcsi.system.zfs import Zfs, ZfsProperty, pool_state
@@ -21,7 +21,7 @@ from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 
 _LOCKS = Path("/run/lock/rokcsi")
 _LAST_COMMANDS_SECONDS = 70.0
-_ASKED = (POOL, "type", "guid", "volmode", "snapdev", "readonly")
+_ASKED = (POOL, OPENED, "type", "guid", "volmode", "snapdev", "readonly")
 _WANTED = {"volmode": "dev", "snapdev": "hidden", "readonly": "off"}
 _WORKING = frozenset({"ONLINE", "DEGRADED"})
 
@@ -35,6 +35,7 @@ class Home:
         refuse_absent(self.pool)
         found = known(HostRunner(), dataset)
         self.id = identity(dataset, found)
+        self.last_opened = _number(found[OPENED])
         _refuse_unfit(dataset, found)
         self._lock = _locked(found["guid"].value, dataset)
         self.runner = HostRunner(held=self._lock)
@@ -78,6 +79,10 @@ def identity(dataset: str, found: Mapping[str, ZfsProperty]) -> PoolId:
         return PoolId(mark.value)
     except ValueError as error:
         raise Damaged(f"the property {POOL} of {dataset} is no pool's id; restore it with `zfs set`") from error
+
+
+def _number(mark: ZfsProperty) -> int:
+    return int(mark.value) if mark.is_local and mark.value.isdecimal() else 0
 
 
 def _refuse_unfit(dataset: str, found: Mapping[str, ZfsProperty]) -> None:

@@ -22,11 +22,12 @@ from rokcsi.system.zfs import ZfsRow
 class Leftovers:
     """Finds what nobody owns below the pool's dataset."""
 
-    def __init__(self, parts: Parts, burial: Burial) -> None:
+    def __init__(self, parts: Parts, last_opened: int, burial: Burial) -> None:
         self._store = parts.store
         self._index = parts.index
         self._places = parts.places
         self._burial = burial
+        self._last_opened = last_opened
 
     def find(self) -> Sequence[Leftover]:
         """Give what nobody owns; changes nothing."""
@@ -43,14 +44,13 @@ class Leftovers:
             raise StillInUse(f"somebody has {leftover.where} open; end that first")
 
     def _unneeded(self, rows: Sequence[ZfsRow]) -> Iterator[Leftover]:
-        known = {row.name: row for row in rows}
         with_snapshots = {volume_of(row.name) for row in rows if row.is_snapshot}
         for row in rows:
             if row.is_snapshot or row.name in with_snapshots or self._places.names.volume_id(row.name) is None:
                 continue
             if is_deleted(row):
                 yield Leftover("deleted volume", Path(row.name), "nothing needs it any more")
-            elif is_unfinished(row, known):
+            elif is_unfinished(row, self._last_opened):
                 yield Leftover("unfinished volume", Path(row.name), "it has no record, and nobody has written to it")
 
     def _damaged(self, rows: Sequence[ZfsRow]) -> Iterator[Leftover]:

@@ -12,11 +12,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.errors import InvalidRequest, SizeOutOfRange, SourceTooLarge, VolumeExists
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import NewVolume, Volume, no_labels
+from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.records import SNAPSHOT, VOLUME, snapshot_text, volume_text
 from rokcsi.pools.zfs.store import program
@@ -37,10 +39,11 @@ declare("zfs.create.made", "zfs.clone.made", "zfs.grow.grown", "zfs.describe.wri
 class Making:
     """Makes a pool's volumes; the index and the places follow."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, burial: Burial) -> None:
         self._store = parts.store
         self._index = parts.index
         self._places = parts.places
+        self._burial = burial
         self._reserve = parts.reserve
         self._programs_clone = parts.programs_clone
 
@@ -53,9 +56,10 @@ class Making:
         dataset = self._places.new_volume(new.id)
         block = {"volblocksize": str(int(new.tuning.block_size or BLOCK))}
         properties = {**block, **_compression(new), VOLUME: volume_text(volume)}
-        with self._store.changing(f"make a volume of {new.size}", [dataset]), _out_of_the_way(dataset):
-            self._store.zfs.create_volume(dataset, new.size, properties, reserve=self._reserve)
+        with self._store.changing(f"make a volume of {new.size}", [dataset]), self._whole(dataset):
+            self._store.zfs.create_volume(dataset, new.size, properties)
             failpoint("zfs.create.made")
+            self._set_aside(dataset)
         return self._put(volume, dataset)
 
     def clone(self, id: SnapshotId, new: NewVolume) -> Volume:
@@ -70,11 +74,10 @@ class Making:
         _refuse_untunable(new)
         volume = _volume(new, formatted=source.formatted)
         dataset = self._places.new_volume(new.id)
-        with self._store.changing(f"clone a volume of {new.size}", [dataset]), _out_of_the_way(dataset):
+        with self._store.changing(f"clone a volume of {new.size}", [dataset]), self._whole(dataset):
             self._clone(self._places.snapshot(id), dataset, _properties_of_clone(volume, source, new))
             failpoint("zfs.clone.made")
-            if self._reserve:
-                self._store.zfs.set_properties(dataset, {"refreservation": "auto"})
+            self._set_aside(dataset)
         return self._put(volume, dataset)
 
     def grow(self, id: VolumeId, size: Bytes) -> Volume:
@@ -116,6 +119,22 @@ class Making:
             self._store.run(_DESCRIBE, [{"name": name, "property": key, "value": text}]).raise_refusal()
             failpoint("zfs.describe.written")
 
+    def _set_aside(self, dataset: str) -> None:
+        if self._reserve:
+            self._store.zfs.set_properties(dataset, {"refreservation": "auto"})
+
+    @contextmanager
+    def _whole(self, dataset: str) -> Iterator[None]:
+        """Make a volume within a block: what ZFS refuses half way is taken away again; VolumeExists where a stranger is there."""
+        try:
+            yield
+        except ZfsRefused as refusal:
+            if refusal.refusal is ZfsRefusal.EXISTS:
+                raise VolumeExists(f"{dataset} is in the way of a volume; rename it, or remove it") from refusal
+            with beyond_the_call():
+                self._store.doubt(self._burial.discard([dataset]))
+            raise
+
     def _refuse_taken(self, new: NewVolume) -> None:
         if self._index.has_volume(new.id):
             raise VolumeExists(f"a volume named {new.name!r} is in this pool already")
@@ -124,17 +143,6 @@ class Making:
         self._places.put_volume(volume.id, dataset)
         self._index.put_volume(volume)
         return volume
-
-
-@contextmanager
-def _out_of_the_way(dataset: str) -> Iterator[None]:
-    """Say it in our words where a stranger has the name of a volume to be made."""
-    try:
-        yield
-    except ZfsRefused as refusal:
-        if refusal.refusal is ZfsRefusal.EXISTS:
-            raise VolumeExists(f"{dataset} is in the way of a volume; rename it, or remove it") from refusal
-        raise
 
 
 def _properties_of_clone(volume: Volume, source: Snapshot, new: NewVolume) -> Properties:

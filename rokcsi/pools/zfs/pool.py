@@ -52,11 +52,11 @@ class ZfsPool:
         self._attachments = Attachments(self._index, self._places)
         clones = self._store.run(_FEATURES, []).clones
         parts = Parts(self._store, self._index, self._places, self._attachments, reserve, clones)
-        self._making = Making(parts)
         self._burial = Burial(parts)
+        self._making = Making(parts, self._burial)
         self._cutting = Cutting(parts, self._burial, freezer)
-        start(parts, self._burial, freezer)
-        self._leftovers = Leftovers(parts, self._burial)
+        start(parts, home.last_opened, self._burial, freezer)
+        self._leftovers = Leftovers(parts, home.last_opened, self._burial)
         self._room = Room(home.dataset, self._store.zfs, self._places)
         held.callback(self._room.close)
 

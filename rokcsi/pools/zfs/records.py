@@ -4,6 +4,7 @@
     dev.rokcsi:snapshot   a snapshot's fields, in JSON
     dev.rokcsi:deleted    the name of a deleted volume that has to stay for the sake of others
     dev.rokcsi:pool       on the pool's own dataset: the pool's id
+    dev.rokcsi:opened     there too: the newest transaction group that was seen when the pool was last opened
 
 Properties are inherited, snapshots' from their volume's too: so the fields say by their name
 whose they are, and a mark says the name of what is marked. The fields are `record_fields`;
@@ -30,6 +31,7 @@ VOLUME = "dev.rokcsi:volume"
 SNAPSHOT = "dev.rokcsi:snapshot"
 DELETED = "dev.rokcsi:deleted"
 POOL = "dev.rokcsi:pool"
+OPENED = "dev.rokcsi:opened"
 OWN = (VOLUME, SNAPSHOT, DELETED)
 _LONGEST = 8191  # ZAP_MAXVALUELEN, less the end
 _LONGEST_UNPACKED = 1 << 20

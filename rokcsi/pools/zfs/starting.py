@@ -13,18 +13,23 @@ from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.places import Places
 from rokcsi.pools.zfs.reading import Findings, Reader
-from rokcsi.pools.zfs.records import OWN
+from rokcsi.pools.zfs.records import OPENED, OWN
 from rokcsi.system.freezing import Freezer, thaw_all
 from rokcsi.system.unseen_mounts import thaw_unseen
+from rokcsi.system.zfs_programs import Note
 from rokcsi.system.zvols import number_of
 
 _log = logging.getLogger(__name__)
 
 
-def start(parts: Parts, burial: Burial, freezer: Freezer) -> None:
+def start(parts: Parts, last_opened: int, burial: Burial, freezer: Freezer) -> None:
     """Fill the index and the places, thaw what was left frozen, and clear what nobody was ever told of."""
     dataset = parts.places.names.path
-    findings = Reader(parts.index, parts.places).take(parts.store.zfs.rows_below(dataset, OWN))
+    rows = parts.store.zfs.rows_below(dataset, OWN)
+    findings = Reader(parts.index, parts.places).take(rows, last_opened)
+    newest = max((row.made_in for row in rows), default=0)
+    if newest > last_opened:
+        parts.store.note(Note(dataset, OPENED, str(newest)))
     _thaw(parts.places, parts.attachments, freezer)
     _discard([*findings.unfinished, *parts.places.needless_graves()], burial, parts.places)
     _settle_reservations(parts, findings, burial)

@@ -116,8 +116,12 @@ class Store:
         except PoolFull:
             raise
         except BaseException:
-            self._doubtful.update(names)
+            self.doubt(names)
             raise
+
+    def doubt(self, names: Iterable[str]) -> None:
+        """Have a look at these before anybody is told anything again."""
+        self._doubtful.update(names)
 
     def refuse_away(self) -> None:
         """Raise PoolAway where a command would wait for ever."""

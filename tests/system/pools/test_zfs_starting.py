@@ -81,13 +81,17 @@ def test_what_a_power_cut_left_unfinished_is_cleared_and_can_be_made_again(
     again.close()
 
 
-def test_what_lost_its_record_but_holds_something_stays_and_is_shown(pools: ZfsPools, pool: ZfsPool) -> None:
+@pytest.mark.parametrize("kind", ["written", "older"])
+def test_what_lost_its_record_but_may_hold_something_stays_and_is_shown(
+    pools: ZfsPools, pool: ZfsPool, kind: str
+) -> None:
     volume = pool.create_volume(new_volume("a", 4))
     other = pool.create_volume(new_volume("b"))
-    write(pool, volume.id, os.urandom(MIB))
+    write(pool, volume.id, os.urandom(2 * MIB) if kind == "written" else b"little")
     pools.settle()
+    again = pools.reopen(pool) if kind == "older" else pool
     zfs("inherit", VOLUME, dataset(pools, "a"))
-    again = pools.reopen(pool)
+    again = pools.reopen(again)
     with pytest.raises(VolumeDamaged, match="is missing"):
         again.volume(volume.id)
     assert list(again.volumes()) == [other]

@@ -15,14 +15,10 @@ OWN = ("dev.rokcsi:volume", "dev.rokcsi:snapshot", "dev.rokcsi:deleted")
 
 
 def test_a_volume_is_made_with_its_properties_in_one_command() -> None:
-    zfs = RecordedZfs("a volume is made", "a volume is made")
-    Zfs(zfs).create_volume("tank/p/v-1", Bytes(64 * MIB), {"volblocksize": "16384", "a:b": "c=d e"}, reserve=False)
-    Zfs(zfs).create_volume("tank/p/v-1", Bytes(64 * MIB), {}, reserve=True)
+    zfs = RecordedZfs("a volume is made")
+    Zfs(zfs).create_volume("tank/p/v-1", Bytes(64 * MIB), {"volblocksize": "16384", "a:b": "c=d e"})
     options = ["-o", "volblocksize=16384", "-o", "a:b=c=d e"]
-    assert zfs.calls == [
-        ["zfs", "create", "-s", *options, "-V", "67108864", "--", "tank/p/v-1"],
-        ["zfs", "create", "-V", "67108864", "--", "tank/p/v-1"],
-    ]
+    assert zfs.calls == [["zfs", "create", "-s", *options, "-V", "67108864", "--", "tank/p/v-1"]]
 
 
 def test_a_clone_is_made_larger_and_described_in_one_command() -> None:
@@ -36,7 +32,8 @@ def test_everything_below_a_dataset_is_read() -> None:
     rows = {row.name: row for row in Zfs(RecordedZfs("everything is listed")).rows_below("recorded/ours", OWN)}
     volume, snapshot, larger = (rows[f"recorded/ours/{name}"] for name in ("v-1", "v-1@s-1", "v-4"))
     assert (volume.is_snapshot, volume.size, volume.block_size, volume.origin) == (False, 128 * MIB, 16384, None)
-    assert (volume.written, volume.logically_referenced, volume.reserved) == (12288, 6144, 0)
+    assert (volume.written, volume.reserved) == (12288, 0)
+    assert 0 < volume.made_in < larger.made_in
     assert volume.own["dev.rokcsi:deleted"] == "v-1"
     assert volume.own["dev.rokcsi:volume"] == '{"r":1,"n":"a name with spaces, = and \\u00e9"}'
     assert "dev.rokcsi:snapshot" not in volume.own
@@ -73,11 +70,10 @@ REFUSALS = {
     "the block size is too large": ZfsRefusal.UNFIT,
     "the compression is none": ZfsRefusal.UNFIT,
     "a volume grows by no multiple": ZfsRefusal.UNFIT,
-    "more is reserved than there is": ZfsRefusal.FULL,
     "a reservation that does not fit": ZfsRefusal.FULL,
+    "more is reserved than a quota allows": ZfsRefusal.FULL,
     "a volume is made in a full pool": ZfsRefusal.FULL,
     "a snapshot is cloned in a full pool": ZfsRefusal.FULL,
-    "a volume is made beyond a quota": ZfsRefusal.FULL,
     "a volume is made in a read-only pool": ZfsRefusal.READONLY,
     "a volume grows in a read-only pool": ZfsRefusal.READONLY,
     "a deletion in a read-only pool": ZfsRefusal.READONLY,
@@ -112,7 +108,7 @@ def test_a_refusal_carries_what_zfs_said() -> None:
 
 def test_a_command_that_dies_has_failed() -> None:
     with pytest.raises(ToolFailed, match="status -6"):
-        Zfs(RecordedZfs("a record is too long")).create_volume("a/b", Bytes(MIB), {}, reserve=False)
+        Zfs(RecordedZfs("a record is too long")).create_volume("a/b", Bytes(MIB), {})
 
 
 def test_a_property_with_line_breaks_and_tabs_spoils_its_own_row_only() -> None:

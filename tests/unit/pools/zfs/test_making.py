@@ -13,6 +13,7 @@ from rokcsi.model.volume import NewVolume, Tuning, Volume
 from rokcsi.pools.index import Index
 from rokcsi.pools.zfs import store as store_module
 from rokcsi.pools.zfs.attachments import Attachments
+from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.making import Making
 from rokcsi.pools.zfs.names import Names
 from rokcsi.pools.zfs.parts import Parts
@@ -63,7 +64,7 @@ def making(told: Told, *, reserve: bool = False, programs_clone: bool = True) ->
     index.put_snapshot(SOURCE)
     store = Store("tank", told)  # type: ignore[arg-type]  # stands in for the host's runner
     parts = Parts(store, index, places, Attachments(index, places), reserve, programs_clone)
-    return Making(parts), places
+    return Making(parts, Burial(parts)), places
 
 
 def wish(size: int = MIB, tuning: Tuning | None = None) -> NewVolume:

@@ -13,11 +13,11 @@ from rokcsi.system.command import Completed
 from tests.fakes.scripted_runner import ScriptedRunner
 
 MISSING = Completed("", "cannot open 'tank/ours': dataset does not exist", 1)
-ASKED = ("dev.rokcsi:pool", "type", "guid", "volmode", "snapdev", "readonly")
+ASKED = ("dev.rokcsi:pool", "dev.rokcsi:opened", "type", "guid", "volmode", "snapdev", "readonly")
 
 
 def properties(pool: str, source: str) -> Completed:
-    values = (pool, "filesystem", "7", "dev", "hidden", "off")
+    values = (pool, "-", "filesystem", "7", "dev", "hidden", "off")
     lines = [f"tank/ours\t{name}\t{value}\t{source}" for name, value in zip(ASKED, values, strict=True)]
     return Completed("\n".join(lines) + "\n", "")
 

@@ -31,7 +31,7 @@ class Read:
     def __init__(self, *rows: ZfsRow) -> None:
         self.index, self.places = Index(), Places(Names("tank/ours"))
         self.reader = Reader(self.index, self.places)
-        self.findings: Findings = self.reader.take(rows)
+        self.findings: Findings = self.reader.take(rows, last_opened=5)
 
 
 def test_volumes_and_snapshots_are_known_with_their_places() -> None:
@@ -67,7 +67,7 @@ def test_strangers_are_passed_over() -> None:
 
 
 def test_what_lost_its_record_is_set_aside_and_its_name_stays_taken() -> None:
-    read = Read(row(HOME, referenced=1 << 20), row(CUT))
+    read = Read(row(HOME, written=1 << 20), row(CUT))
     with pytest.raises(VolumeDamaged, match=HOME):
         read.index.volume(V)
     with pytest.raises(Damaged, match=CUT):
@@ -93,32 +93,31 @@ def test_what_is_being_received_is_not_touched() -> None:
     assert "being received" in read.index.damaged_volumes[V]
 
 
+OPENED = 9
 UNFINISHED = [
-    row(HOME),
-    row(HOME, origin=CUT, written=0, referenced=9 << 20),
-    row(HOME, origin=CUT, size=2 << 20, written=12288),
+    row(HOME, made_in=10, written=280 << 10),
+    row(HOME, made_in=10, origin=CUT),
+    row(HOME, made_in=10, origin=CUT, size=2 << 20, written=12288),
 ]
 FINISHED = [
-    row(HOME, own=RECORD),
-    row(HOME, own={VOLUME: ""}),
-    row(HOME, receiving=True),
-    row(HOME, referenced=16384 + 6144),
-    row(HOME, origin=CUT, written=12288),
-    row(HOME, origin=CUT, size=2 << 20, written=1 << 20),
-    row(HOME, origin=CUT, size=2 << 20, written=12288, referenced=6144 + 16384),
-    row(HOME, origin="gone@away", size=2 << 20, written=12288),
+    row(HOME, made_in=10, own=RECORD),
+    row(HOME, made_in=10, own={VOLUME: ""}),
+    row(HOME, made_in=10, receiving=True),
+    row(HOME, made_in=9),
+    row(HOME, made_in=10, written=1 << 20),
 ]
 
 
 @pytest.mark.parametrize("there", UNFINISHED)
-def test_a_volume_without_a_record_that_nobody_wrote_to_was_never_finished(there: ZfsRow) -> None:
-    assert is_unfinished(there, {CUT: row(CUT)})
-    assert Read(there, row("tank/other@x")).index.volumes() == []
+def test_a_new_volume_without_a_record_that_nobody_wrote_to_was_never_finished(there: ZfsRow) -> None:
+    assert is_unfinished(there, OPENED)
+    read = Read(there, row("tank/other@x"))
+    assert (list(read.index.volumes()), read.findings.unfinished) == ([], [HOME])
 
 
 @pytest.mark.parametrize("there", FINISHED)
-def test_one_that_may_hold_something_is_never_taken_for_unfinished(there: ZfsRow) -> None:
-    assert not is_unfinished(there, {CUT: row(CUT)})
+def test_one_that_is_older_or_may_hold_something_is_never_taken_for_unfinished(there: ZfsRow) -> None:
+    assert not is_unfinished(there, OPENED)
 
 
 def test_one_with_snapshots_is_never_taken_for_unfinished() -> None:
