@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
+from rokcsi.model.ids import PoolId, SnapshotId, VolumeId
 from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
 from rokcsi.pools.index import Index
+from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.loopfile.attachments import Attachments
 from rokcsi.pools.loopfile.batches import Batches
 from rokcsi.pools.loopfile.cutting import Cutting
@@ -34,7 +35,7 @@ _TRAITS = Traits(
 )
 
 
-class LoopFilePool:
+class LoopFilePool(IndexedPool):
     """A pool in a folder; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
     def __init__(
@@ -117,30 +118,6 @@ class LoopFilePool:
             Bytes(self._index.promised),
             Bytes(free // ALLOCATION_UNIT * ALLOCATION_UNIT),
         )
-
-    def volume(self, id: VolumeId) -> Volume:
-        """Give one volume; raise VolumeNotFound."""
-        return self._index.volume(id)
-
-    def volumes(self) -> Sequence[Volume]:
-        """Give all volumes, ordered by id."""
-        return self._index.volumes()
-
-    def snapshot(self, id: SnapshotId) -> Snapshot:
-        """Give one snapshot; raise SnapshotNotFound."""
-        return self._index.snapshot(id)
-
-    def snapshots(self) -> Sequence[Snapshot]:
-        """Give all snapshots, ordered by id."""
-        return self._index.snapshots()
-
-    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
-        """Give the snapshots of one volume, ordered by id."""
-        return self._index.snapshots_of(volume)
-
-    def group(self, id: GroupId) -> Sequence[Snapshot]:
-        """Give a group's members, ordered by id; raise GroupNotFound."""
-        return self._index.group(id)
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume, formatted; raise VolumeExists, SizeOutOfRange, NotSupported, PoolFull."""

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
+from rokcsi.model.ids import PoolId, SnapshotId, VolumeId
 from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
+from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.lvm.opened import OpenedPool, Runners, opened_pool
 from rokcsi.system.command import HostRunner
 from rokcsi.system.freezing import MountPoints
 from rokcsi.system.locks import KeyedLocks
 
 
-class LvmPool:
+class LvmPool(IndexedPool):
     """A pool in an LVM thin pool; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
     def __init__(self, opened: OpenedPool) -> None:
@@ -58,30 +59,6 @@ class LvmPool:
     def capacity(self) -> Capacity:
         """How much room there is now, as the kernel's pool says; no process is started."""
         return self._opened.room.capacity()
-
-    def volume(self, id: VolumeId) -> Volume:
-        """Give one volume; raise VolumeNotFound."""
-        return self._index.volume(id)
-
-    def volumes(self) -> Sequence[Volume]:
-        """Give all volumes, ordered by id."""
-        return self._index.volumes()
-
-    def snapshot(self, id: SnapshotId) -> Snapshot:
-        """Give one snapshot; raise SnapshotNotFound."""
-        return self._index.snapshot(id)
-
-    def snapshots(self) -> Sequence[Snapshot]:
-        """Give all snapshots, ordered by id."""
-        return self._index.snapshots()
-
-    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
-        """Give the snapshots of one volume, ordered by id."""
-        return self._index.snapshots_of(volume)
-
-    def group(self, id: GroupId) -> Sequence[Snapshot]:
-        """Give a group's members, ordered by id; raise GroupNotFound."""
-        return self._index.group(id)
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume, blank; raise VolumeExists, SizeOutOfRange, PoolFull."""

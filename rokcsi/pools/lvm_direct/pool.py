@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rokcsi.model.errors import InvalidRequest, Unavailable
-from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
+from rokcsi.model.ids import PoolId, SnapshotId, VolumeId
 from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
+from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.lvm_direct.cutting import Cutting
 from rokcsi.pools.lvm_direct.devices import Devices
 from rokcsi.pools.lvm_direct.founding import journal_of
@@ -30,7 +31,7 @@ from rokcsi.system.thin_pool import ThinPool
 _TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=False, raw_snapshots_together=True)
 
 
-class LvmDirectPool:
+class LvmDirectPool(IndexedPool):
     """A pool of thin devices; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
     def __init__(self, place: str, pool: ThinPool, devices: Devices, lvm: LvmSide, suspender: Suspender) -> None:
@@ -93,30 +94,6 @@ class LvmDirectPool:
             Bytes((total - used) // ALLOCATION_UNIT * ALLOCATION_UNIT),
             metadata_used=status.metadata_used / max(1, status.metadata_total),
         )
-
-    def volume(self, id: VolumeId) -> Volume:
-        """Give one volume; raise VolumeNotFound."""
-        return self._index.volume(id)
-
-    def volumes(self) -> Sequence[Volume]:
-        """Give all volumes, ordered by id."""
-        return self._index.volumes()
-
-    def snapshot(self, id: SnapshotId) -> Snapshot:
-        """Give one snapshot; raise SnapshotNotFound."""
-        return self._index.snapshot(id)
-
-    def snapshots(self) -> Sequence[Snapshot]:
-        """Give all snapshots, ordered by id."""
-        return self._index.snapshots()
-
-    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
-        """Give the snapshots of one volume, ordered by id."""
-        return self._index.snapshots_of(volume)
-
-    def group(self, id: GroupId) -> Sequence[Snapshot]:
-        """Give a group's members, ordered by id; raise GroupNotFound."""
-        return self._index.group(id)
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull."""

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 from rokcsi.model.errors import Damaged
-from rokcsi.model.ids import GroupId, PoolId, SnapshotId, VolumeId
+from rokcsi.model.ids import PoolId, SnapshotId, VolumeId
 from rokcsi.model.pool import Capacity, Footprint, Leftover, Pool, Traits
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
 from rokcsi.pools.index import Index
+from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.zfs.attachments import Attachments
 from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.cutting import Cutting
@@ -38,7 +39,7 @@ _TRAITS = Traits(
 _FEATURES, _MEASURE = program("features"), program("measure")
 
 
-class ZfsPool:
+class ZfsPool(IndexedPool):
     """A pool below a ZFS dataset; `open` makes one. Satisfies `Pool` and `FindsLeftovers`."""
 
     def __init__(self, home: Home, freezer: Freezer, held: ExitStack, *, reserve: bool) -> None:
@@ -93,36 +94,6 @@ class ZfsPool:
         """How much room there is now; no program is started unless the last look is some time ago."""
         self._settle()
         return self._room.capacity(ALLOCATION_UNIT, self._index.promised)
-
-    def volume(self, id: VolumeId) -> Volume:
-        """Give one volume; raise VolumeNotFound."""
-        self._settle()
-        return self._index.volume(id)
-
-    def volumes(self) -> Sequence[Volume]:
-        """Give all volumes, ordered by id."""
-        self._settle()
-        return self._index.volumes()
-
-    def snapshot(self, id: SnapshotId) -> Snapshot:
-        """Give one snapshot; raise SnapshotNotFound."""
-        self._settle()
-        return self._index.snapshot(id)
-
-    def snapshots(self) -> Sequence[Snapshot]:
-        """Give all snapshots, ordered by id."""
-        self._settle()
-        return self._index.snapshots()
-
-    def snapshots_of(self, volume: VolumeId) -> Sequence[Snapshot]:
-        """Give the snapshots of one volume, ordered by id."""
-        self._settle()
-        return self._index.snapshots_of(volume)
-
-    def group(self, id: GroupId) -> Sequence[Snapshot]:
-        """Give a group's members, ordered by id; raise GroupNotFound."""
-        self._settle()
-        return self._index.group(id)
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, PoolAway."""
