@@ -125,6 +125,7 @@ def run_of(row: RowMapping, steps: Sequence[RowMapping], attempts: Sequence[RowM
     same = (
         *("id", "pipeline", "notebook", "created_at", "message", "origin", "leg", "definition", "parameters"),
         *("environment", "working_directory", "marshal_directory", "author", "finished_at", "task"),
+        "idle_seconds",
     )
     return Run(
         status=RunStatus(row["status"]),

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -184,6 +184,7 @@ runs = Table(
     Column("marshal_directory", Text, nullable=False),
     Column("author", Text, nullable=False),
     Column("task", String(36)),
+    Column("idle_seconds", Float, nullable=False, server_default="0"),
 )
 
 steps = Table(

@@ -118,7 +118,8 @@ class Run:
     `id` is `<pipeline>-<8 hexadecimal digits>`, and the object that its versions are filed
     under, in the bucket `<pipeline>`. `origin` is the version that its present volumes were
     cloned from; `leg` counts the start and each resume, from 1. `definition` is the text of
-    the pipeline file; `environment` the notebook's, given to every step.
+    the pipeline file; `environment` the notebook's, given to every step. `idle_seconds` is how
+    long it lay, all its resumes together, between an end and the resume after it.
     """
 
     id: str
@@ -139,11 +140,14 @@ class Run:
     author: str = ""
     finished_at: dt.datetime | None = None
     task: str | None = None
+    idle_seconds: float = 0.0
 
     @property
     def seconds(self) -> float | None:
-        """How long it took from its first start to its end, None while it is not over."""
-        return None if self.finished_at is None else (self.finished_at - self.created_at).total_seconds()
+        """How long it was going on, all legs together, None while it is not over."""
+        if self.finished_at is None:
+            return None
+        return (self.finished_at - self.created_at).total_seconds() - self.idle_seconds
 
     def step(self, name: str) -> Step | None:
         """Give one step."""

@@ -74,6 +74,7 @@ def resume(
             definition=definition.source,
             parameters=parameters,
             finished_at=None,
+            idle_seconds=before.idle_seconds + _lain_seconds(world, before),
             task=progress.task.id,
         )
         world.catalog.runs.save(run)
@@ -86,6 +87,10 @@ def resume(
             remove_claims(world, before, keep=frozenset(volume.claim for volume in run.volumes))
             leg = Leg(world, run, definition, state.origin, state.completed, options.parallelism, listener)
             return conclude(world, leg.go(progress), progress, listener)
+
+
+def _lain_seconds(world: World, run: Run) -> float:
+    return 0.0 if run.finished_at is None else (world.now() - run.finished_at).total_seconds()
 
 
 def _resumable(world: World, run_id: str) -> Run:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -189,18 +189,13 @@ def test_nothing_is_run_in_a_pod_that_has_ended(ready: LocalCluster) -> None:
 
 
 def test_several_threads_run_pods_side_by_side(world: LocalWorld, ready: LocalCluster) -> None:
-    ended = []
-
-    def run(name: str) -> None:
+    def run(name: str) -> PodPhase:
         ready.start_pod(pod(name, "python"))
-        ended.append(ready.wait_pod(name))
+        return ready.wait_pod(name).phase
 
-    threads = [threading.Thread(target=run, args=(f"step-{n}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert len(ended) == 8
+    with ThreadPoolExecutor(8) as threads:
+        phases = list(threads.map(run, [f"step-{n}" for n in range(8)]))
+    assert phases == [PodPhase.SUCCEEDED] * 8
     assert world.driver.staged == {}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.history import NOTEBOOKS_BUCKET, Notebook, ReasonKind, Version
 from rokcsi.model.runs import Run, RunStatus, StepStatus
@@ -223,3 +226,21 @@ def test_events_of_a_step_come_in_order(world: World, lab: Notebook, definition:
     assert ended[0] == "load"
     assert ended[-1] == "join"
     assert failed.seconds is not None
+
+
+def test_the_time_that_a_run_lay_before_its_resume_does_not_count(
+    world: World, cluster: MemoryCluster, lab: Notebook, definition: PipelineDefinition
+) -> None:
+    failed = _failed_run(world, lab, definition)
+    opened = restore(world, failed.steps[3].attempts[0].before or "", "fix")
+    (cluster.folder(opened.workspace.claim) / "settings").write_text("separator=plus\n")
+    hour = dt.timedelta(hours=1)
+    later = dataclasses.replace(world, now=lambda: dt.datetime.now(dt.UTC) + hour)
+
+    resumed = resume.resume(later, failed.id, ResumeFrom(notebook="fix"))
+
+    assert resumed.finished_at is not None
+    assert resumed.finished_at - resumed.created_at > hour
+    assert resumed.seconds is not None
+    assert 0 < resumed.seconds < hour.total_seconds()
+    assert world.catalog.runs.get(failed.id).seconds == resumed.seconds
