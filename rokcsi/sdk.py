@@ -10,8 +10,8 @@
 
 `rokctl` calls the same methods. Where a method takes a notebook, a version or a run, the
 thing itself, its name, its id, the first 6 digits of one or a URL will do. Every error is
-one of `rokcsi.model.errors`. A session may be used as a context; it holds nothing open but
-the catalogue and the socket.
+one of `rokcsi.model.errors`; a wrong kind of argument is an InvalidRequest, too. A session
+may be used as a context; it holds nothing open but the catalogue and the socket.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from rokcsi.pipeline.retention import RetentionPlan, RetentionRule
 from rokcsi.pipeline.run import RunOptions
 from rokcsi.pipeline.world import World
 from rokcsi.wiring.answers import Answers, RunStep, named, reference, run_id
+from rokcsi.wiring.argument_types import typed, typed_methods
 from rokcsi.wiring.background import canceled
 from rokcsi.wiring.local import LocalPool, LocalWorld, open_local
 
@@ -52,6 +53,7 @@ PARALLELISM = RunOptions().parallelism
 MOUNT_FOLDER = "/mnt"  # where a volume is seen when nothing else is said: /mnt/NAME
 
 
+@typed
 def connect(home: str | Path | None = None) -> Session:
     """Open this machine's set-up: `home`, else ROKCSI_HOME, else /var/lib/rokcsi.
 
@@ -60,6 +62,7 @@ def connect(home: str | Path | None = None) -> Session:
     return Session.of(open_local(None if home is None else Path(home)))
 
 
+@typed_methods
 class Session(Answers):
     """All that can be asked for. `prepare` is called before whatever needs the driver."""
 
@@ -256,6 +259,7 @@ class Session(Answers):
         self._world.catalog.buckets.remove(self.bucket(name).name)
 
 
+@typed
 def volume(
     name: str,
     folder: str | Path | None = None,

@@ -145,6 +145,15 @@ def detach(loop: LoopDevice, key: FileKey) -> None:
             time.sleep(0.01)
 
 
+def detach_in_time(loop: LoopDevice, key: FileKey) -> None:
+    """Take a loop off the file it is over as `detach` does; where it is held, it goes with the last who holds it."""
+    try:
+        detach(loop, key)
+    except StillInUse:
+        with _opened(loop, os.O_RDONLY) as fd:
+            loop_ioctls.release_loop(fd)
+
+
 def flush(loop: LoopDevice) -> None:
     """Write out what was written to the device and not yet to its file; raise OSError."""
     with _opened(loop, os.O_RDONLY) as fd:

@@ -14,6 +14,7 @@ from rokcsi.model.runs import Attempt, Run, Step
 from rokcsi.pipeline.describe import StepDescription, describe_step, url_of
 from rokcsi.pipeline.find import find_version
 from rokcsi.pipeline.world import World
+from rokcsi.wiring.argument_types import typed_methods
 from rokcsi.wiring.local import LocalPool
 
 
@@ -30,6 +31,7 @@ class RunStep:
         return f"{self.run}/{self.step.name}"
 
 
+@typed_methods
 class Answers:
     """Notebooks, checkpoints, runs and what they rest on; a thing may be given itself or by its name."""
 

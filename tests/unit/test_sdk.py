@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rokcsi.catalog.opening import open_catalog
-from rokcsi.model.errors import RecordNotFound
+from rokcsi.model.errors import InvalidRequest, RecordNotFound
 from rokcsi.pipeline.world import World
-from rokcsi.sdk import Session, volume
+from rokcsi.sdk import Session, connect, volume
 from tests.fakes.memory_cluster import MemoryCluster
 
 
@@ -59,3 +60,41 @@ def test_a_task_is_found_by_the_beginning_of_its_id(session: Session) -> None:
     assert session.task(task.id[:6]) == task
     with pytest.raises(RecordNotFound):
         session.task("zzz")
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda session: session.checkpoint(5), r"checkpoint: of is 5 \(int\); give str or Notebook"),
+        (lambda session: session.checkpoint(None), r"checkpoint: of is None; give str or Notebook"),
+        (lambda session: session.checkpoint("lab", message=b"x"), r"message is b'x' \(bytes\); give str"),
+        (lambda session: session.checkpoint(), r"checkpoint: missing a required argument: 'of'"),
+        (lambda session: session.checkpoint("lab", massage="x"), r"unexpected keyword argument 'massage'"),
+        (lambda session: session.create_notebook("lab", "workspace"), r"give a mapping of str to str or Path or None"),
+        (lambda session: session.create_notebook("lab", {"workspace": 3}), r"volumes is {'workspace': 3} \(dict\)"),
+        (
+            lambda session: session.create_notebook("lab", {"workspace": None}, environment=["A"]),
+            r"environment is \['A'\]",
+        ),
+        (lambda session: session.create_notebook("lab", ["workspace"]), r"or a list of NewNotebookVolume"),
+        (lambda session: session.execute("lab", "ls -l"), r"command is 'ls -l' \(str\); give a list of str"),
+        (lambda session: session.run({"name": "p"}, notebook="lab"), r"give str or Path or PipelineDefinition"),
+        (
+            lambda session: session.run("p.yaml", notebook="lab", parallelism="2"),
+            r"parallelism is '2' \(str\); give int",
+        ),
+        (lambda session: session.run("p.yaml", notebook="lab", parameters={"A": 1}), r"parameters is {'A': 1}"),
+        (lambda session: session.retain(keep_last=True), r"keep_last is True \(bool\); give int or None"),
+        (lambda session: session.retain(older_than=7), r"older_than is 7 \(int\); give timedelta or None"),
+        (lambda session: session.find(3.5), r"which is 3.5 \(float\); give str or Version"),
+        (lambda session: session.notebook(session), r"give str"),
+        (lambda _: volume("data", size=10), r"volume: size is 10 \(int\); give str or None"),
+        (lambda _: connect(3), r"connect: home is 3 \(int\)"),
+    ],
+)
+def test_a_wrong_kind_of_argument_is_refused_by_name_before_anything_is_begun(
+    session: Session, prepared: list[str], call: Callable[[Any], object], complaint: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=complaint):
+        call(session)
+    assert prepared == []

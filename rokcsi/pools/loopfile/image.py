@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from rokcsi.model.errors import Damaged, PoolFull, SizeOutOfRange, StillInUse
+from rokcsi.model.errors import Damaged, PoolFull, SizeOutOfRange
 from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.sizes import Bytes
 from rokcsi.pools.loopfile.disk import on_disk, opened
@@ -72,15 +72,18 @@ class PoolImage:
             undo.pop_all()
 
     def unmount(self) -> None:
-        """Unmount and detach the image; it stays as it is while volumes in it are in use."""
-        with suppress(OSError, StillInUse):
+        """Unmount and detach the image; it stays as it is while volumes in it are in use.
+
+        Where it is also mounted in another mount namespace, that of a driver before us, it is detached when that ends.
+        """
+        with suppress(OSError):
             key = loops.key_of(self.file)
             loop = loops.attached_loops().get(key)
             if loop is None:
                 return
             if self._shown_device() == loop.device:
                 mounts.unmount(self.root)
-            loops.detach(loop, key)
+            loops.detach_in_time(loop, key)
 
     def _make(self, runner: Runner, size: Bytes) -> None:
         if size < _SMALLEST:

@@ -1,6 +1,6 @@
 """Reading a pool's files at the start: the index, the loops that a driver before us has left, and frozen writers.
 
-Called once by the pool. Five thousand volumes take about a fifth of a second.
+Called once by the pool. Five thousand volumes take about a tenth of a second.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def read_pool(disk: Disk, index: Index, batches: Batches, attachments: Attachmen
         # now on a repeated call is answered by what is seen here, so it has to be on the disk.
         with opened(disk.root) as root:
             flush_filesystem(root)
-        for name in _names(disk.volumes):
-            _put_volume(disk.volumes / name, index)
-        for name in _names(disk.snapshots):
-            _put_snapshot(disk.snapshots / name, index, batches)
+        for entry in _entries(disk.volumes):
+            _put_volume(entry, index)
+        for entry in _entries(disk.snapshots):
+            _put_snapshot(entry, index, batches)
     for id_, loop in attached.items():
         attachments.adopt(id_, loop)
 
@@ -71,35 +71,38 @@ def _attached_volumes(disk: Disk) -> dict[VolumeId, LoopDevice]:
     }
 
 
-def _names(folder: Path) -> Iterator[str]:
-    return (entry.name for entry in os.scandir(folder) if _ID.fullmatch(entry.name))
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Give what may be a volume or a snapshot; a `Path` of each would cost as much again as all that is read of it."""
+    return (entry for entry in os.scandir(folder) if _ID.fullmatch(entry.name))
 
 
-def _put_volume(path: Path, index: Index) -> None:
-    id_ = VolumeId(path.name)
+def _put_volume(entry: os.DirEntry[str], index: Index) -> None:
+    id_ = VolumeId(entry.name)
     try:
-        index.put_volume(read_volume(id_, *_record(path)))
+        index.put_volume(read_volume(id_, *_record(entry)))
     except Damaged as damage:
-        _set_aside(path, id_, damage, index)
+        _set_aside(entry, id_, damage, index)
 
 
-def _put_snapshot(path: Path, index: Index, batches: Batches) -> None:
-    id_ = SnapshotId(path.name)
+def _put_snapshot(entry: os.DirEntry[str], index: Index, batches: Batches) -> None:
+    id_ = SnapshotId(entry.name)
     try:
-        batches.put(read_snapshot(id_, *_record(path)))
+        batches.put(read_snapshot(id_, *_record(entry)))
     except Damaged as damage:
-        _set_aside(path, id_, damage, index)
+        _set_aside(entry, id_, damage, index)
 
 
-def _record(path: Path) -> tuple[int, bytes]:
+def _record(entry: os.DirEntry[str]) -> tuple[int, bytes]:
     """Give a file's length and its record; raise Damaged."""
     try:
-        return path.stat(follow_symlinks=False).st_size, os.getxattr(path, ATTRIBUTE, follow_symlinks=False)
+        return entry.stat(follow_symlinks=False).st_size, os.getxattr(entry.path, ATTRIBUTE, follow_symlinks=False)
     except OSError as error:
         why = "is missing" if error.errno == errno.ENODATA else f"cannot be read ({error.strerror})"
-        raise Damaged(f"the attribute {ATTRIBUTE} of the file {path.name} {why}; restore or remove the file") from error
+        raise Damaged(
+            f"the attribute {ATTRIBUTE} of the file {entry.name} {why}; restore or remove the file"
+        ) from error
 
 
-def _set_aside(path: Path, id: VolumeId | SnapshotId, damage: Damaged, index: Index) -> None:
-    _log.warning("%s is set aside: %s", path, damage)
+def _set_aside(entry: os.DirEntry[str], id: VolumeId | SnapshotId, damage: Damaged, index: Index) -> None:
+    _log.warning("%s is set aside: %s", entry.path, damage)
     index.set_aside(id, str(damage))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,7 @@ def test_another_mount_namespace_uses_the_same_loop_for_the_image(pools: LoopFil
     pool._folder.release()
     program = f"""
 import sys
+import time
 from pathlib import Path
 from rokcsi.model.ids import VolumeId
 from rokcsi.pools.loopfile import LoopFilePool
@@ -312,6 +314,45 @@ print(pool.attach(VolumeId({str(id_)!r})))
         path for path in run("losetup", "--noheadings", "--output", "BACK-FILE").split() if str(pools.folder) in path
     ]
     assert len([path for path in backing if path.endswith("pool.xfs")]) == 1
+
+
+def test_the_image_is_detached_when_the_namespace_of_a_driver_before_us_ends(pools: LoopFilePools) -> None:
+    pools.open().close()
+    program = f"""
+import sys
+import time
+from pathlib import Path
+from rokcsi.pools.loopfile import LoopFilePool
+from rokcsi.system.freezing import Freezer
+from rokcsi.system.mounts import MountTable
+pool = LoopFilePool.open(Path({str(pools.place)!r}), freezer=Freezer(MountTable()))
+pool._folder.release()
+print("open", flush=True)
+sys.stdin.read()
+"""
+    elsewhere = ["unshare", "--mount", "--propagation", "private", sys.executable, "-c", program]
+    with subprocess.Popen(elsewhere, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as before_us:
+        assert before_us.stdout is not None
+        assert before_us.stdout.readline() == "open\n"
+        pools.open().close()
+        assert str(pools.place / "pool.xfs") in run("losetup", "-a")
+        before_us.communicate(timeout=60)
+    until = time.monotonic() + 30
+    while str(pools.place / "pool.xfs") in run("losetup", "-a"):
+        assert time.monotonic() < until, "the image's loop is left behind"
+        time.sleep(0.05)
+    assert list(pools.open().volumes()) == []
+
+
+def test_a_driver_that_comes_back_keeps_the_loop_that_was_to_go(pools: LoopFilePools) -> None:
+    pool = pools.open()
+    loop = loops.attached_loops()[loops.key_of(pools.place / "pool.xfs")]
+    loops.detach_in_time(loop, loops.key_of(pools.place / "pool.xfs"))
+    again = pools.reopen(pool)
+    status = loops.status_of(loop)
+    assert status is not None
+    assert not status.lingering
+    again.close()
 
 
 def test_leftovers_are_found_named_and_cleared_and_nothing_else_is(pools: LoopFilePools, pool: LoopFilePool) -> None:
