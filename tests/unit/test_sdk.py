@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from rokcsi import sdk
 from rokcsi.catalog.opening import open_catalog
 from rokcsi.model.errors import InvalidRequest, RecordNotFound
 from rokcsi.pipeline.world import World
-from rokcsi.sdk import Session, connect, volume
+from rokcsi.sdk import Session, volume
 from tests.fakes.memory_cluster import MemoryCluster
+
+UNTYPED: Any = sdk
 
 
 @pytest.fixture
@@ -88,8 +91,8 @@ def test_a_task_is_found_by_the_beginning_of_its_id(session: Session) -> None:
         (lambda session: session.retain(older_than=7), r"older_than is 7 \(int\); give timedelta or None"),
         (lambda session: session.find(3.5), r"which is 3.5 \(float\); give str or Version"),
         (lambda session: session.notebook(session), r"give str"),
-        (lambda _: volume("data", size=10), r"volume: size is 10 \(int\); give str or None"),
-        (lambda _: connect(3), r"connect: home is 3 \(int\)"),
+        (lambda _: UNTYPED.volume("data", size=10), r"volume: size is 10 \(int\); give str or None"),
+        (lambda _: UNTYPED.connect(3), r"connect: home is 3 \(int\)"),
     ],
 )
 def test_a_wrong_kind_of_argument_is_refused_by_name_before_anything_is_begun(
