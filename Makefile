@@ -79,6 +79,10 @@ test-lab: setup ## the suites of all kinds of pools, or of POOL=…, in guests s
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_suites $(POOL)
 
+test-lab-full: setup ## the same with the long ones: the demo, any order of calls on a served driver, … (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_suites --full $(POOL)
+
 bench: setup ## measure against bare system calls in the same run, print a table, write JSON (root)
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
@@ -105,4 +109,4 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity lab lab-guest test-lab lab-kubernetes lab-kubernetes-down bench format proto lock clean
+  test-system test-e2e sanity lab lab-guest test-lab test-lab-full lab-kubernetes lab-kubernetes-down bench format proto lock clean

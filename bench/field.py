@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -38,15 +38,15 @@ def xfs_field(folder: Path, gibibytes: int) -> Iterator[Path]:
 
 
 class Writers:
-    """Threads that keep writing into files of their own, one in each folder, until told to stop."""
+    """Threads that keep writing, each into a file or a device of its own, until told to stop."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, files: Sequence[Path]) -> None:
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(folder,), daemon=True) for folder in folders]
+        self._threads = [threading.Thread(target=self._write, args=(file,), daemon=True) for file in files]
 
-    def _write(self, folder: Path) -> None:
+    def _write(self, written: Path) -> None:
         block = os.urandom(1 << 16)
-        with (folder / "load").open("wb", buffering=0) as file:
+        with written.open("wb", buffering=0) as file:
             while not self._stop.wait(0.005):
                 file.seek(random.randrange(256) << 16)
                 file.write(block)

@@ -87,7 +87,7 @@ def windows(driver: Subject, pool: Path, floor: Floor, rounds: int) -> Iterator[
     for name, handle in handles:
         driver.publish(handle, name)
     ours, bare = [], []
-    with field.Writers(staged):
+    with field.Writers([folder / "load" for folder in staged]):
         for _ in range(rounds):
             ours.append(driver.group_window(next(names), [handle for _, handle in handles]))
             bare.append(

@@ -17,13 +17,19 @@ from rokcsi.pipeline.progress import Event, TaskChanged
 from rokcsi.sdk import volume
 
 DATA_ROWS = 1797
+_EMBEDDED = (
+    "The driver, on its embedded pool",
+    "A folder on this machine is the pool; no spare disk, no LVM, no ZFS, no Kubernetes.",
+)
+_OTHERWISE = ("The driver, on a pool that is there", "The settings name it; no Kubernetes.")
 
 
 def start_driver(stage: Stage) -> None:
-    """Start the driver on the embedded pool, or find the one that serves already."""
+    """Start the driver on the pool of the settings, or find the one that serves already."""
     tell = stage.teller
-    why = "A folder on this machine is the pool; no spare disk, no LVM, no ZFS, no Kubernetes."
-    with tell.part("The driver, on its embedded pool", why):
+    (pool,) = stage.session.pools()
+    title, why = _EMBEDDED if pool.name.startswith("loopfile:") else _OTHERWISE
+    with tell.part(title, why):
         stage.session.start_driver()
         (pool,) = stage.session.pools()
         room = pool.capacity.available if pool.capacity else "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
@@ -13,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.contract.conftest import as_served
 from tests.contract.csi_system import served_driver
-from tests.contract.harnesses import HARNESSES, marks_of
+from tests.contract.harnesses import HARNESSES, NEED_LAB, NEED_ROOT, marks_of
 from tests.contract.machine import VolumesMachine
 from tests.contract.systems import ProvisionerSystem, System
 
@@ -21,6 +22,8 @@ IN_MEMORY = settings(max_examples=150, stateful_step_count=50, deadline=None, su
 # Making a failing run shorter takes hundreds of runs: seconds in memory, many minutes on real devices.
 ON_DEVICES = settings(IN_MEMORY, max_examples=25, phases=[Phase.generate])
 IN_A_PROCESS = settings(ON_DEVICES, max_examples=4, stateful_step_count=40)
+# There a step takes up to a second; what is run when there is time asks for more.
+IN_A_GUEST = settings(ON_DEVICES, max_examples=int(os.environ.get("ROKCSI_EXAMPLES", "3")), stateful_step_count=30)
 
 
 def run_machine(fresh: Callable[[Path], AbstractContextManager[System]], folder: Path, limits: settings) -> None:
@@ -44,7 +47,13 @@ def test_a_pool_keeps_every_promise_in_any_order_of_calls_and_restarts(name: str
         with HARNESSES[name](folder) as harness:
             yield ProvisionerSystem(harness, as_served)
 
-    run_machine(fresh, tmp_path, ON_DEVICES if marks_of(name) else IN_MEMORY)
+    run_machine(fresh, tmp_path, _limits_of(name))
+
+
+def _limits_of(name: str) -> settings:
+    if name in NEED_LAB:
+        return IN_A_GUEST
+    return ON_DEVICES if name in NEED_ROOT else IN_MEMORY
 
 
 @pytest.mark.system

@@ -1,4 +1,7 @@
-"""`make test-lab`: the suites of all kinds of pools, each in a guest of its own, as many guests side by side as there are CPUs."""
+"""`make test-lab`: the suites of all kinds of pools, each in a guest of its own, as many guests side by side as there are CPUs.
+
+`make test-lab-full` runs the long ones, too.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from tests.lab.suites import KINDS, Suite, suites_of
 
 REPORTS = HOUSE / "build" / "lab"
 _LIMIT_SECONDS = 900.0
+_FULL_LIMIT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.run_suites", description=__doc__)
     parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], help="only these kinds of pools")
     parser.add_argument("--only", action="append", metavar="SUITE", help="only suites of this name; repeatable")
+    parser.add_argument("--full", action="store_true", help="the long ones, too; those named by --only run anyway")
     asked = parser.parse_args()
-    suites = [suite for suite in _longest_first(asked.kinds or KINDS) if not asked.only or suite.name in asked.only]
+    suites = [suite for suite in _longest_first(asked.kinds or KINDS) if _is_asked_for(suite, asked)]
     machine(_LIMIT_SECONDS)  # builds what is missing before the clock runs
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
@@ -47,16 +52,23 @@ def main() -> int:
     return 1 if len(played) < len(suites) or any(it.status for it in played) else 0
 
 
+def _is_asked_for(suite: Suite, asked: argparse.Namespace) -> bool:
+    if asked.only:
+        return suite.name in asked.only
+    return asked.full or not suite.full
+
+
 def _longest_first(kinds: Sequence[str]) -> list[Suite]:
-    """Give the first suites of all kinds, then their second ones, and so on."""
-    return [suite for row in zip_longest(*map(suites_of, kinds)) for suite in row if suite is not None]
+    """Give the full ones, then the first suites of all kinds, their second ones, and so on."""
+    rows = zip_longest(*map(suites_of, kinds))
+    return sorted((suite for row in rows for suite in row if suite is not None), key=lambda suite: not suite.full)
 
 
 def _play_all(suites: Sequence[Suite]) -> Sequence[Played]:
     """Give each CPU a guest, one after the other; whoever is free takes the next suite, the longest first."""
     cpus: SimpleQueue[int] = SimpleQueue()
-    lanes = len(os.sched_getaffinity(0))
-    for cpu in range(lanes):
+    lanes = sorted(os.sched_getaffinity(0))
+    for cpu in lanes:
         cpus.put(cpu)
     running: set[subprocess.Popen[str]] = set()
 
@@ -67,7 +79,7 @@ def _play_all(suites: Sequence[Suite]) -> Sequence[Played]:
         finally:
             cpus.put(cpu)
 
-    with ThreadPoolExecutor(lanes) as pool:
+    with ThreadPoolExecutor(len(lanes)) as pool:
         try:
             return list(pool.map(on_a_free_cpu, suites))
         except BaseException:
@@ -90,7 +102,7 @@ def _play(suite: Suite, cpu: int, running: set[subprocess.Popen[str]]) -> Played
             "--cpu",
             str(cpu),
             "--limit",
-            str(_LIMIT_SECONDS),
+            str(_FULL_LIMIT_SECONDS if suite.full else _LIMIT_SECONDS),
             _script(suite),
         ],
         stdout=subprocess.PIPE,

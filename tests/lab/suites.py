@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from tests.lab.guest import HOUSE
 
 SYSTEM = HOUSE / "tests" / "system"
-_ANY_ORDER = "tests/contract/test_state_machine.py::test_a_driver_keeps_every_promise_in_any_order_of_calls_and_kills"
+_MACHINE = "tests/contract/test_state_machine.py"
+_POOL_IN_ANY_ORDER = f"{_MACHINE}::test_a_pool_keeps_every_promise_in_any_order_of_calls_and_restarts"
+_DRIVER_IN_ANY_ORDER = f"{_MACHINE}::test_a_driver_keeps_every_promise_in_any_order_of_calls_and_kills"
+_LONG = "--timeout 3000"
 KINDS = ("loopfile", "lvm", "lvm-direct", "zfs")
 
 
@@ -16,13 +19,15 @@ KINDS = ("loopfile", "lvm", "lvm-direct", "zfs")
 class Suite:
     """A shell command for a guest of its own, where a pool of this kind is made when a variable is to name it.
 
-    `{reports}` in the command is the folder for JUnit XML and logs.
+    `{reports}` in the command is the folder for JUnit XML and logs. With `full`, it is one of those
+    that take too long for every change: `make test-lab-full` runs them, `make test-lab` does not.
     """
 
     kind: str
     name: str
     command: str
     pool_in: str = ""
+    full: bool = False
 
 
 def suites_of(kind: str) -> Sequence[Suite]:
@@ -35,15 +40,19 @@ def suites_of(kind: str) -> Sequence[Suite]:
 def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
     yield Suite(kind, "crash", _pytest("crash", "tests/system/crash"), named)
-    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi {_ANY_ORDER}"), named)
+    yield Suite(kind, "calls", _pytest("calls", "tests/system/csi"), named)
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
-    yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL")
+    yield Suite(kind, "job", _pytest("job", "tests/e2e/test_own_project.py"), "ROKCSI_POOL")
+    yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL", full=True)
+    yield Suite(kind, "any-driver", _pytest("any-driver", f"{_DRIVER_IN_ANY_ORDER} {_LONG}"), named, full=True)
 
 
 def _pool(kind: str) -> Iterator[Suite]:
     """The pool itself, which these tests make for themselves."""
     yield Suite(kind, "contract", _pytest("contract", f"tests/contract -m lab -k {_exactly(kind)}"))
+    longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
+    yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
     yield Suite(kind, "pool", _pytest("pool", f"{own} -m lab"))
     if kind == "lvm":  # what is about no kind of pool

@@ -18,7 +18,7 @@ from rokcsi.system.zvols import Zvols, is_claimed
 
 _DEVICE_SECONDS = 30.0
 
-declare("zfs.attach.found")
+declare("zfs.attach.found", "zfs.detach.free")
 
 
 class Attachments:
@@ -57,3 +57,4 @@ class Attachments:
         device = self.device_of(id)
         if device is not None and is_claimed(device):
             raise StillInUse(f"the volume {id} is in use: {device} is mounted, or held by a program; unmount it first")
+        failpoint("zfs.detach.free")

@@ -14,12 +14,15 @@ from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.places import Places
 from rokcsi.pools.zfs.reading import Findings, Reader
 from rokcsi.pools.zfs.records import OPENED, OWN
+from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.freezing import Freezer, thaw_all
 from rokcsi.system.unseen_mounts import thaw_unseen
 from rokcsi.system.zfs_programs import Note
 from rokcsi.system.zvols import number_of
 
 _log = logging.getLogger(__name__)
+
+declare("zfs.start.thawed", "zfs.start.cleared")
 
 
 def start(parts: Parts, last_opened: int, burial: Burial, freezer: Freezer) -> None:
@@ -31,7 +34,9 @@ def start(parts: Parts, last_opened: int, burial: Burial, freezer: Freezer) -> N
     if newest > last_opened:
         parts.store.note(Note(dataset, OPENED, str(newest)))
     _thaw(parts.places, parts.attachments, freezer)
+    failpoint("zfs.start.thawed")
     _discard([*findings.unfinished, *parts.places.needless_graves()], burial, parts.places)
+    failpoint("zfs.start.cleared")
     _settle_reservations(parts, findings, burial)
 
 

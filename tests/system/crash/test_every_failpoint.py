@@ -1,10 +1,16 @@
-"""SIGKILL at every named boundary: after a restart the same call gives the same answer, and nothing leaks."""
+"""SIGKILL at every named boundary: after a restart the same call gives the same answer, and nothing leaks.
+
+A story is long, so that a driver is killed in it as often as possible: whoever starts after a kill is to die at the next
+place.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +27,13 @@ from sanity.workplace import pool_for
 from tests.fakes.loop_file_pools import LoopFilePools
 from tests.fakes.pool_witness import held_in
 from tests.system.crash.elsewhere import elsewhere
+from tests.system.crash.itinerary import Itinerary
 from tests.system.crash.served import ServedDriver
-from tests.system.crash.story import Story
+from tests.system.crash.story import Calls, Story
 
 pytestmark = pytest.mark.system
 KIND = PoolSpecification.parse(pool_for(Path("/tmp"))).kind
 technology(KIND)  # and importing the pool under test declares its own
-
-
-@pytest.fixture
-def driver(tmp_path: Path) -> Iterator[ServedDriver]:
-    served = ServedDriver(tmp_path)
-    yield served
-    served.stop()
-    LoopFilePools(tmp_path).close()
 
 
 def mounts_below(folder: Path) -> list[str]:
@@ -48,23 +47,6 @@ def loops_below(folder: Path) -> list[str]:
         ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"], capture_output=True, text=True, check=True
     )
     return [line for line in table.stdout.splitlines() if str(folder) in line]
-
-
-def told(driver: ServedDriver, story: Story, name: str, call: Any, *, restart_to: str) -> bool:
-    """Make one call; where the driver is killed by it, start it again and repeat the call twice. Tell whether it was."""
-    try:
-        story.answers[name] = call(driver.calls)
-    except grpc.RpcError:
-        assert driver.was_killed(), f"{name} failed without a crash:\n{driver.log()[-3000:]}"
-        if restart_to in AFTER_A_CRASH:
-            driver.start(failpoint=restart_to)
-            assert driver.is_dead(), f"no start passes {restart_to}: the failpoint is dead"
-        driver.start()
-        first = call(driver.calls)
-        assert call(driver.calls) == first, f"{name} answered differently the second time"
-        story.answers[name] = first
-        return True
-    return False
 
 
 CHANGES = {
@@ -111,30 +93,63 @@ def names_to_visit() -> list[str]:
     return [name for name in names if name not in elsewhere(KIND)]
 
 
-AFTER_A_CRASH = {
-    "loopfile.reconcile.discarded": "loopfile.cut.named:4",
-    "lvm.reconcile.discarded": "lvm.cut.group-made",
-}
-"""Places passed only by a start that finds what an earlier crash, here at the first name of the group, has left."""
+@pytest.mark.timeout(1200)  # all the stories there are
+def test_a_driver_killed_anywhere_gives_the_same_answer_after_a_restart_and_leaks_nothing(tmp_path: Path) -> None:
+    itinerary = Itinerary(names_to_visit())
+    stories = (tmp_path / str(number) for number in count())
+    while itinerary.unvisited:
+        before = itinerary.unvisited
+        with driven(next(stories)) as driver:
+            play(Story(driver.folder), driver, itinerary)
+        assert itinerary.unvisited < before, f"no call of the story passes {itinerary.here}: the failpoint is dead"
 
 
-@pytest.mark.parametrize("name", names_to_visit())
-def test_a_driver_killed_here_gives_the_same_answer_after_a_restart_and_leaks_nothing(
-    driver: ServedDriver, tmp_path: Path, name: str
-) -> None:
-    driver.start(failpoint=AFTER_A_CRASH.get(name, name))
-    killed = [driver.is_dead()]
-    if driver.is_dead():
-        assert driver.was_killed(), driver.log()[-3000:]
-        driver.start()
-    story = Story(tmp_path)
-    killed += [told(driver, story, step, call, restart_to=name) for step, call in story.steps()]
+@contextmanager
+def driven(folder: Path) -> Iterator[ServedDriver]:
+    """Give a driver that is not started yet; whatever happens, nothing of it is left afterwards."""
+    folder.mkdir()
+    driver = ServedDriver(folder)
+    try:
+        yield driver
+    finally:
+        driver.stop()
+        LoopFilePools(folder).close()
 
-    assert any(killed), f"no call of the story passes {name}: the failpoint is dead"
+
+def play(story: Story, driver: ServedDriver, itinerary: Itinerary) -> None:
+    """Tell a whole story with a driver that is killed again and again, and look for what is left at its end."""
+    itinerary.begin()
+    revived(driver, itinerary)
+    for name, call in story.steps():
+        story.answers[name] = answer(name, call, driver, itinerary)
     assert held_in(driver.pool) == {"volumes": 0, "snapshots": 0}
-    assert mounts_below(tmp_path / "staging") == mounts_below(tmp_path / "pods") == []
+    assert mounts_below(story.folder / "staging") == mounts_below(story.folder / "pods") == []
     driver.stop()
-    assert [line for line in loops_below(tmp_path) if "pool.xfs" not in line] == []
+    assert [line for line in loops_below(story.folder) if "pool.xfs" not in line] == []
+
+
+def revived(driver: ServedDriver, itinerary: Itinerary) -> None:
+    """Start the driver with the next failpoint armed, and again as often as its start passes that."""
+    driver.start(failpoint=itinerary.here)
+    while driver.is_dead():
+        assert driver.was_killed(), driver.log()[-3000:]
+        itinerary.leave()
+        driver.start(failpoint=itinerary.here)
+
+
+def answer(name: str, call: Callable[[Calls], Any], driver: ServedDriver, itinerary: Itinerary) -> Any:
+    """Make a call until it is answered; if the driver was killed by it, until it has given the same answer twice."""
+    needed, answers = 1, list[Any]()
+    while len(answers) < needed:
+        try:
+            answers.append(call(driver.calls))
+        except grpc.RpcError:
+            assert driver.was_killed(), f"{name} failed without a crash:\n{driver.log()[-3000:]}"
+            needed = 2
+            itinerary.leave()
+            revived(driver, itinerary)
+    assert answers[0] == answers[-1], f"{name} answered differently the second time"
+    return answers[0]
 
 
 def _has_failpoints(room: str) -> bool:
