@@ -24,7 +24,7 @@ _PAGE = 500
 _WATCH_SECONDS = 300
 _STEADY_SECONDS = 30.0  # a watch that lasted so long was a good one
 _SILENT_SECONDS = 150.0  # the API server sends a bookmark about once a minute
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 30.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -63,32 +63,8 @@ class Following:
         self._ended.set()
         self._watch.stop()
 
-    def _run(self) -> None:
-        pauses = _pauses()
-        while not self._ended.is_set():
-            began = time.monotonic()
-            try:
-                if not self._version:
-                    self._list()
-                self._follow()
-            except Exception as error:  # noqa: BLE001 - the client raises what it likes, and this thread must not end
-                self._version = ""
-                self._say(error)
-            if time.monotonic() - began > _STEADY_SECONDS:
-                pauses = _pauses()
-            self._ended.wait(next(pauses))
-
-    def _say(self, error: Exception) -> None:
-        if getattr(error, "status", None) == _GONE or self._ended.is_set():
-            return
-        if self.why_not is not None:
-            self.why_not = f"the {self._what} cannot be listed: {told(error)}"
-        expected = isinstance(error, FAILURES)
-        text = {"what": self._what, "error": told(error)}
-        _log.warning("cannot follow the cluster", extra=text, exc_info=None if expected else error)
-
-    def _list(self) -> None:
-        """Take over what there is, page by page."""
+    def list_now(self) -> None:
+        """Take over what there is, page by page; raises what the client raises."""
         objects: list[Object] = []
         token = ""
         while True:
@@ -107,6 +83,30 @@ class Following:
         self._takes.listed(objects)
         self._version = page["metadata"]["resourceVersion"]
         self.why_not = None
+
+    def _run(self) -> None:
+        pauses = _pauses()
+        while not self._ended.is_set():
+            began = time.monotonic()
+            try:
+                if not self._version:
+                    self.list_now()
+                self._follow()
+            except Exception as error:  # noqa: BLE001 - the client raises what it likes, and this thread must not end
+                self._version = ""
+                self._say(error)
+            if time.monotonic() - began > _STEADY_SECONDS:
+                pauses = _pauses()
+            self._ended.wait(next(pauses))
+
+    def _say(self, error: Exception) -> None:
+        if getattr(error, "status", None) == _GONE or self._ended.is_set():
+            return
+        if self.why_not is not None:
+            self.why_not = f"the {self._what} cannot be listed: {told(error)}"
+        expected = isinstance(error, FAILURES)
+        text = {"what": self._what, "error": told(error)}
+        _log.warning("cannot follow the cluster", extra=text, exc_info=None if expected else error)
 
     def _follow(self) -> None:
         """Take over changes until the API server ends the watch, as it does every few minutes."""

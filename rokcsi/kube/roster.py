@@ -52,7 +52,7 @@ class KubernetesRoster:
     def forget(self, node: str, pools: Collection[PoolId]) -> None:
         """Write down that these pools are gone for good; raise StillInUse while the driver runs there, RosterAway."""
         try:
-            present = self._slices.listed()
+            present = self._slices.asked_now()
         except FAILURES as error:
             raise RosterAway(f"the Kubernetes API does not answer as hoped: {told(error)}") from error
         if any(each.machine == node for each in present):
