@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,15 +48,6 @@ class Kubectl:
         """Give what events of this reason say about an object."""
         selector = f"involvedObject.name={about},reason={reason}"
         return [each["message"] for each in self.all("events", "--field-selector", selector)]
-
-
-def eventually(true: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Wait until something is so, and give it."""
-    until = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < until, f"waited {seconds:.0f} s in vain"
-        time.sleep(0.5)
-    return found
 
 
 def named(kind: str, names: Iterable[str]) -> list[str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.kubernetes.kubectl import Kubectl, eventually, named
+from tests.fakes.patience import eventually
+from tests.lab.kubernetes.kubectl import Kubectl, named
 from tests.lab.kubernetes.objects import claim, of_claim, of_snapshot, pod, snapshot
 
 pytestmark = pytest.mark.lab
@@ -60,7 +61,7 @@ def test_the_scheduler_alone_sends_a_restore_to_the_wrong_node_and_the_timeline_
     kubectl: Kubectl, driver: Kubectl, source: str
 ) -> None:
     _restores(kubectl, "astray", 1, of_snapshot(source))
-    told = eventually(lambda: kubectl.events("astray-0", "ProvisioningFailed"))
+    told = eventually(lambda: kubectl.events("astray-0", "ProvisioningFailed"), seconds=60, every=0.5)
     assert any(HERE in text for text in told)
     time.sleep(15)
     assert kubectl.get("pod", "astray-0")["status"]["phase"] == "Pending"
@@ -88,7 +89,7 @@ def test_a_pod_that_may_not_be_where_its_data_is_has_an_event_that_names_the_nod
     kubectl: Kubectl, source: str
 ) -> None:
     kubectl.make(claim("away", of_snapshot(source)), pod("away", "away", CHECK, must=ELSEWHERE))
-    (told, *_) = eventually(lambda: kubectl.events("away", "PodCannotReachData"), seconds=90)
+    (told, *_) = eventually(lambda: kubectl.events("away", "PodCannotReachData"), seconds=90, every=0.5)
     assert f"node {HERE}" in told
     assert "pod away" in told
 
@@ -97,7 +98,7 @@ def test_a_node_that_takes_no_pods_is_named_to_whoever_waits_for_a_clone_there(k
     kubectl("cordon", HERE)
     try:
         _restores(kubectl, "cordoned", 1, of_snapshot(source))
-        (told, *_) = eventually(lambda: kubectl.events("cordoned-0", "SourceNodeNotReady"))
+        (told, *_) = eventually(lambda: kubectl.events("cordoned-0", "SourceNodeNotReady"), seconds=60, every=0.5)
         assert f"node {HERE}" in told
         assert "uncordon" in told
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,17 +30,6 @@ DRIVER = "rokcsi.dev"
 POOL = PoolId("ab" * 16)
 NAME = NamespacedName("work", "again")
 CLASS = "/apis/storage.k8s.io/v1/storageclasses/rokcsi"
-
-
-@pytest.fixture
-def served() -> Iterator[tuple[ApiState, Any]]:
-    with api_server() as pair:
-        yield pair
-
-
-@pytest.fixture
-def api(served: tuple[ApiState, Any]) -> ApiState:
-    return served[0]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from rokcsi.model.errors import RosterAway
 from rokcsi.timeline import agenda as module
 from rokcsi.timeline.agenda import Agenda
+from tests.fakes.patience import eventually
 
 PATIENCE_SECONDS = 10.0
 Look = Callable[[int], float | None]
@@ -28,13 +29,6 @@ def begun() -> Iterator[Callable[[Look, int], Agenda[str, int]]]:
     yield begin
     for each in made:
         each.stop()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_a_thing_is_looked_at_again_when_it_asks_for_it_and_not_after_that(

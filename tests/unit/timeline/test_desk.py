@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from rokcsi.timeline.desk import Desk
 from tests.fakes.api_server import ApiState, api_server
 from tests.fakes.claims import HANDLE, POOL, CountedPlacements, KnownPlaces
 from tests.fakes.kube_objects import CLAIMS, CONTENTS, PODS, SNAPSHOTS, a_claim, a_content, a_pod, a_snapshot
+from tests.fakes.patience import eventually
 
-PATIENCE_SECONDS = 20.0
 NODE = "volume.kubernetes.io/selected-node"
 CLASS = {"metadata": {"name": "rokcsi"}, "provisioner": "rokcsi.dev", "volumeBindingMode": "WaitForFirstConsumer"}
 READY = {"metadata": {"name": "here"}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}}
@@ -54,13 +53,6 @@ def timeline() -> Iterator[Timeline]:
         for each in made.watches:
             each.stop()
         made.desk.stop()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def test_claims_that_were_there_and_claims_that_come_get_their_node(timeline: Timeline) -> None:
