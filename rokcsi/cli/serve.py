@@ -9,8 +9,8 @@ import typer
 
 from rokcsi.cli.exits import FriendlyGroup, show_tracebacks
 from rokcsi.config.reading import read_settings
-from rokcsi.config.roles import NodeSettings, SwitchboardSettings
-from rokcsi.wiring.becoming import become_serve_all, become_serve_controller, become_serve_node
+from rokcsi.config.roles import NodeSettings, SwitchboardSettings, TimelineSettings
+from rokcsi.wiring.becoming import become_serve_all, become_serve_controller, become_serve_node, become_serve_timeline
 
 app = typer.Typer(
     cls=FriendlyGroup,
@@ -157,3 +157,26 @@ def serve_controller(
     """
     effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
     become_serve_controller(SwitchboardSettings.of(effective.serve, effective.network))
+
+
+@serve_app.command("timeline")
+def serve_timeline(
+    nodes: Nodes = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    tls_authorities: Authorities = None,
+    node_identity: NodeIdentity = None,
+    driver_name: DriverName = None,
+    metrics: Metrics = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+    home: Home = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve what watches a cluster's claims and pods: it sends clones to the node that holds their source's data.
+
+    One is enough. It reaches the cluster as the pod it runs in, else as KUBECONFIG says, and
+    asks the nodes which pool they serve with the controller's certificate.
+    """
+    effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
+    become_serve_timeline(TimelineSettings.of(effective.serve, effective.network))

@@ -114,6 +114,42 @@ class SwitchboardSettings:
         return cls(tls=TlsFiles(**fields.pop("tls")), **fields)
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineSettings:
+    """What `rokcsi serve timeline` needs: where the nodes are, and how it shows who it is."""
+
+    driver_name: str
+    metrics: str | None
+    log_level: str
+    log_format: str
+    nodes: str
+    node_identity: str
+    tls: TlsFiles
+
+    @classmethod
+    def of(cls, driver: ServeSettings, network: NetworkSettings) -> TimelineSettings:
+        """Put the timeline's settings together; raise InvalidRequest where one is not set."""
+        return cls(
+            driver_name=driver.driver_name,
+            metrics=driver.metrics,
+            log_level=driver.log_level,
+            log_format=driver.log_format,
+            nodes=_set("nodes", network.nodes),
+            node_identity=network.node_identity,
+            tls=TlsFiles.of(network),
+        )
+
+    def to_json(self) -> str:
+        """Give the settings as one line of JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> TimelineSettings:
+        """Read what `to_json` gave; raise KeyError, TypeError or ValueError for anything else."""
+        fields: dict[str, Any] = json.loads(text)
+        return cls(tls=TlsFiles(**fields.pop("tls")), **fields)
+
+
 def _set(name: str, value: str | None) -> str:
     if not value:
         raise InvalidRequest(f"the setting {name} is not set; this role needs it (--{name.replace('_', '-')})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kubernetes import client, config
@@ -11,6 +12,7 @@ from rokcsi.model.errors import InvalidRequest, RosterAway
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
+MISSING, CONFLICT = 404, 409
 FAILURES = (client.ApiException, HTTPError, OSError)
 
 
@@ -34,6 +36,23 @@ def asked(method: Any, *arguments: Any, **keywords: Any) -> Any:
         return method(*arguments, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS), **keywords)
     except FAILURES as error:
         raise RosterAway(f"the Kubernetes API does not answer as hoped: {told(error)}") from error
+
+
+def read(method: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Ask for one object, as the JSON that the API server sent; None where there is none. Raises RosterAway."""
+    try:
+        return json.loads(asked(method, *arguments, _preload_content=False, **keywords).data)
+    except RosterAway as error:
+        if status_of(error) == MISSING:
+            return None
+        raise
+    except ValueError as error:
+        raise RosterAway(f"the Kubernetes API does not answer in JSON: {error}") from error
+
+
+def status_of(error: RosterAway) -> int:
+    """Give the HTTP status with which the API server refused; 0 where it did not answer at all."""
+    return int(getattr(error.__cause__, "status", 0) or 0)
 
 
 def told(error: BaseException) -> str:

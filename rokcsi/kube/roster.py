@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from kubernetes import client
+
 from rokcsi.kube.connecting import FAILURES, api_client, told
-from rokcsi.kube.forgotten_pools import ForgottenPools, pools_of_node
+from rokcsi.kube.forgotten_pools import ForgottenPools
 from rokcsi.kube.slice_watch import SliceWatch
+from rokcsi.kube.volume_places import pools_of_node
 from rokcsi.model.errors import RosterAway, StillInUse
 from rokcsi.model.ids import PoolId
 from rokcsi.model.roster import NodeAddress
@@ -44,12 +47,12 @@ class KubernetesRoster:
 
     def pools_of(self, node: str) -> Collection[PoolId]:
         """Give the pools that PersistentVolumes on a node name; raise RosterAway."""
-        return pools_of_node(self._api, self._driver, node)
+        return pools_of_node(client.CoreV1Api(self._api), self._driver, node)
 
     def forget(self, node: str, pools: Collection[PoolId]) -> None:
         """Write down that these pools are gone for good; raise StillInUse while the driver runs there, RosterAway."""
         try:
-            present = self._slices.listed()
+            present = self._slices.asked_now()
         except FAILURES as error:
             raise RosterAway(f"the Kubernetes API does not answer as hoped: {told(error)}") from error
         if any(each.machine == node for each in present):

@@ -2,16 +2,17 @@
 
     RokcsiError
     ├── NotFound         VolumeNotFound SnapshotNotFound GroupNotFound RecordNotFound NodeForgotten
+    │                    SourceNotReady
     ├── Conflict         VolumeExists VolumeDiffers SnapshotExists SnapshotDiffers GroupDiffers
     │                    TargetDiffers RecordExists
     ├── InvalidRequest   (empty, over-long or contradictory input; a pipeline file that is wrong)
     ├── OutOfRange       SizeOutOfRange SourceTooLarge
     ├── OutOfSpace       PoolFull WrongNode
     ├── StillInUse       NotStaged
-    ├── Busy             LockTimeout CallerGone NodeBusy
+    ├── Busy             LockTimeout CallerGone NodeBusy ClaimChanged
     ├── BadPageToken
     ├── NotSupported
-    ├── NotAllowed       PeerNotAllowed
+    ├── NotAllowed       PeerNotAllowed SourceNotAllowed
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
@@ -47,6 +48,10 @@ class RecordNotFound(NotFound):
 
 class NodeForgotten(NotFound):
     """The thing was on a node that an administrator has declared gone for good."""
+
+
+class SourceNotReady(NotFound):
+    """What a claim is to be cloned from is not there, or not yet."""
 
 
 class Conflict(RokcsiError):
@@ -133,6 +138,10 @@ class NodeBusy(Busy):
     """So many calls wait for one node that the others would be kept waiting, too."""
 
 
+class ClaimChanged(Busy):
+    """Somebody else changed the claim since it was read."""
+
+
 class BadPageToken(RokcsiError):
     """A list was asked to go on from a place that was never handed out."""
 
@@ -147,6 +156,10 @@ class NotAllowed(RokcsiError):
 
 class PeerNotAllowed(NotAllowed):
     """The caller showed a good certificate, of somebody who may not call here."""
+
+
+class SourceNotAllowed(NotAllowed):
+    """What a claim is to be cloned from does not belong to its namespace, or not to our driver."""
 
 
 class Unavailable(RokcsiError):

@@ -37,6 +37,10 @@ FIELDS = (
     "signal",
     "reason",
     "error",
+    "claim",
+    "instead_of",
+    "what",
+    "text",
 )
 _request: ContextVar[str] = ContextVar("rokcsi_request", default="")
 _numbers = itertools.count(1)

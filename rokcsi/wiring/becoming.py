@@ -10,7 +10,7 @@ import os
 import sys
 from typing import NoReturn
 
-from rokcsi.config.roles import NodeSettings, SwitchboardSettings
+from rokcsi.config.roles import NodeSettings, SwitchboardSettings, TimelineSettings
 from rokcsi.config.settings import EFFECTIVE, ServeSettings
 
 
@@ -27,6 +27,11 @@ def become_serve_node(settings: NodeSettings) -> NoReturn:
 def become_serve_controller(settings: SwitchboardSettings) -> NoReturn:
     """Turn this process into the switchboard of a cluster."""
     _become("serve_controller", settings.to_json())
+
+
+def become_serve_timeline(settings: TimelineSettings) -> NoReturn:
+    """Turn this process into the timeline of a cluster."""
+    _become("serve_timeline", settings.to_json())
 
 
 def _become(module: str, settings: str) -> NoReturn:

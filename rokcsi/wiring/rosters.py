@@ -5,7 +5,8 @@ The Kubernetes client is imported only where it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rokcsi.model.errors import InvalidRequest, NotSupported, RecordNotFound
@@ -25,6 +26,17 @@ def open_roster(nodes: str, driver: str) -> Roster:
         case "kubernetes":
             return _in_kubernetes(place, driver)
     raise InvalidRequest(f"the nodes are to be found by static:, file: or kubernetes:, not by {kind}:")
+
+
+@contextmanager
+def kubernetes_client() -> Iterator[None]:
+    """Import `rokcsi.kube` in the block; raises NotSupported where the Kubernetes client is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise NotSupported(
+            f"the Kubernetes client is not installed: {error}; pip install 'rokcsi[kubernetes]'"
+        ) from error
 
 
 def forget_node(nodes: str, driver: str, node: str) -> Collection[PoolId]:
@@ -52,11 +64,7 @@ def _pool_itself(node: str) -> Collection[PoolId]:
 
 
 def _in_kubernetes(place: str, driver: str) -> Roster:
-    try:
+    with kubernetes_client():
         from rokcsi.kube.roster import KubernetesRoster  # noqa: PLC0415 - heavy, and not everybody has it
-    except ImportError as error:
-        raise NotSupported(
-            f"the Kubernetes client is not installed: {error}; pip install 'rokcsi[kubernetes]'"
-        ) from error
     namespace, _, service = place.partition("/")
     return KubernetesRoster(namespace, service, driver)

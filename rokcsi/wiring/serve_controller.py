@@ -10,49 +10,21 @@ from __future__ import annotations
 
 import secrets
 import sys
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 
 from rokcsi import __version__
 from rokcsi.config.roles import SwitchboardSettings
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.server import Server
-from rokcsi.csi.tls import Certificates
 from rokcsi.csi.unix_socket import UnixSocket
-from rokcsi.model.errors import RosterAway
-from rokcsi.model.roster import Roster
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
-from rokcsi.switchboard.dialling import Dialling
-from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.services import switchboard
+from rokcsi.wiring.finding_nodes import RosterReadiness, open_directory
 from rokcsi.wiring.lean import run
-from rokcsi.wiring.readiness import Readiness, open_pages
-from rokcsi.wiring.rosters import open_roster
+from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.serving import Signals
-
-
-class RosterReadiness(Readiness):
-    """Ready once it is known where the nodes are."""
-
-    def __init__(self, roster: Roster) -> None:
-        super().__init__()
-        self._roster = roster
-
-    def why_not(self) -> str | None:
-        """Give why calls cannot be passed on."""
-        if self.reason is not None:
-            return self.reason
-        try:
-            self._roster.addresses()
-        except RosterAway as error:
-            return str(error)
-        return None
-
-    def ready(self) -> bool:
-        """Answer Probe."""
-        return self.why_not() is None
 
 
 def main() -> int:
@@ -62,7 +34,8 @@ def main() -> int:
 
 def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals = Signals()
-    directory, roster = _directory(settings, parts)
+    # At most half of the workers may wait for one node: the rest is there for the others.
+    directory, roster = open_directory(settings, settings.max_workers // 2, parts)
     metrics, readiness = Metrics(__version__), RosterReadiness(roster)
     nodes = SwitchboardMetrics(metrics.registry)
     nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))
@@ -83,21 +56,6 @@ def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals.wait()
     readiness.reason = "draining"
     signals.drain(server)
-
-
-def _directory(settings: SwitchboardSettings, parts: ExitStack) -> tuple[Directory, Roster]:
-    tls = settings.tls
-    certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
-    roster = open_roster(settings.nodes, settings.driver_name)
-    parts.callback(roster.close)
-    # At most half of the workers may wait for one node: the rest is there for the others.
-    dialling = Dialling(certificates, settings.node_identity, settings.driver_name, settings.max_workers // 2)
-    directory = Directory(roster, dialling)
-    parts.callback(directory.close)
-    roster.watch(directory.refresh)
-    with suppress(RosterAway):
-        directory.refresh()
-    return directory, roster
 
 
 if __name__ == "__main__":

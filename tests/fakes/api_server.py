@@ -1,13 +1,14 @@
-"""As much of Kubernetes' API server as the house asks for: lists, watches, config maps, volumes; over plain HTTP.
+"""As much of Kubernetes' API server as the house asks for: lists, watches, config maps, any object by path; over plain HTTP.
 
-A test changes its EndpointSlices, forgets its history (410), makes it fail, sends bookmarks,
-or ends its watches; it counts what it was asked.
+A test changes its EndpointSlices, and other objects by their paths, forgets its history (410),
+makes it fail, sends bookmarks, or ends its watches; it counts what it was asked.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from kubernetes import client
 NAMESPACE, SERVICE = "rok", "rokcsi-nodes"
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+_LISTED = (_SLICES, "/api/v1/persistentvolumeclaims", "/api/v1/pods")
 _END = object()
 Body = dict[str, Any]
 
@@ -33,14 +35,15 @@ class ApiState:
     slices: dict[str, Body] = field(default_factory=dict)
     maps: dict[str, Body] = field(default_factory=dict)
     volumes: list[Body] = field(default_factory=list)
+    things: dict[str, Body] = field(default_factory=dict)
     version: int = 100
     oldest: int = 0
     failures: int = 0
     short_watches: bool = False
     asked: Counter[str] = field(default_factory=Counter)
     begun_at: list[str] = field(default_factory=list)
-    history: list[Body] = field(default_factory=list)
-    watchers: list[queue.Queue[Any]] = field(default_factory=list)
+    history: list[tuple[str, Body]] = field(default_factory=list)
+    watchers: list[tuple[str, queue.Queue[Any]]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def put(self, name: str, *nodes: Mapping[str, Any], family: str = "IPv4", port: int = 9811) -> None:
@@ -53,12 +56,29 @@ class ApiState:
                 "ports": [{"name": "metrics", "port": 9810}, {"name": "csi", "port": port}],
                 "endpoints": [_endpoint(**node) for node in nodes],
             }
-            self._tell(kind, self.slices[name])
+            self._tell(_SLICES, kind, self.slices[name])
 
     def remove(self, name: str) -> None:
         """Delete a slice."""
         with self.lock:
-            self._tell("DELETED", self.slices.pop(name))
+            self._tell(_SLICES, "DELETED", self.slices.pop(name))
+
+    def have(self, path: str, body: Body) -> Body:
+        """Have an object at its path, and tell those who watch its kind in all namespaces; give it as it is then."""
+        with self.lock:
+            kind = "MODIFIED" if path in self.things else "ADDED"
+            self.things[path] = body
+            self._tell(_all_namespaces(path), kind, body)
+            return body
+
+    def delete(self, path: str) -> None:
+        """Delete an object."""
+        with self.lock:
+            self._tell(_all_namespaces(path), "DELETED", self.things.pop(path))
+
+    def of_kind(self, path: str) -> list[Body]:
+        """Give the objects of a kind, by the path that lists them in all namespaces."""
+        return [body for at, body in self.things.items() if _all_namespaces(at) == path]
 
     def forget_history(self) -> None:
         """Answer every watch, those under way too, with 410 until it begins at a new list."""
@@ -79,21 +99,23 @@ class ApiState:
 
     def say(self, event: Body) -> None:
         """Send an event to every watch, whatever it is."""
-        for watcher in self.watchers:
+        for _, watcher in self.watchers:
             watcher.put(event)
 
     def end_watches(self) -> None:
         """End every watch under way, as the server does every few minutes."""
         with self.lock:
-            for watcher in self.watchers:
+            for _, watcher in self.watchers:
                 watcher.put(_END)
 
-    def _tell(self, kind: str, changed: Body) -> None:
+    def _tell(self, path: str, kind: str, changed: Body) -> None:
         self.version += 1
         changed["metadata"]["resourceVersion"] = str(self.version)
         event = {"type": kind, "object": json.loads(json.dumps(changed))}
-        self.history.append(event)
-        self.say(event)
+        self.history.append((path, event))
+        for watched, watcher in self.watchers:
+            if watched == path:
+                watcher.put(event)
 
 
 @contextmanager
@@ -128,6 +150,11 @@ def _endpoint(address: str, node: str = "", conditions: Mapping[str, bool] | Non
     return {"addresses": [address], "nodeName": node or None, "conditions": conditions or {"ready": True}}
 
 
+def _all_namespaces(path: str) -> str:
+    """Give the path that lists an object's kind in all namespaces."""
+    return re.sub("/namespaces/[^/]+/", "/", path.rpartition("/")[0] + "/").rstrip("/")
+
+
 def _gone() -> Body:
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
     return {"type": "ERROR", "object": status}
@@ -159,57 +186,77 @@ class _Api(BaseHTTPRequestHandler):
             urlsplit(self.path),
             {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()},
         )
-        if place.path == _SLICES:
-            self._watch(query) if query.get("watch") else self._list()
+        if query.get("watch"):
+            self._watch(place.path, query)
+        elif place.path in _LISTED:
+            self._list(place.path)
         elif place.path == "/api/v1/persistentvolumes":
             self._volumes(query)
         elif place.path.startswith(_MAPS):
             found = self.state.maps.get(place.path.rpartition("/")[2])
             self._answer(200 if found else 404, found or {})
         else:
-            self._answer(404, {})
+            found = self.state.things.get(place.path)
+            self._answer(200 if found else 404, found or {})
 
     def do_POST(self) -> None:
         body = self._body()
+        if self.path.partition("?")[0] != _MAPS:
+            self._answer(201, self.state.have(f"{self.path}/{body['metadata']['name']}", body))
+            return
         self.state.maps[body["metadata"]["name"]] = body
         self._answer(201, body)
 
     def do_PATCH(self) -> None:
+        if self.path in self.state.things:
+            self._patch(self.state.things[self.path], self._body())
+            return
         body, found = self._body(), self.state.maps.get(self.path.rpartition("/")[2])
-        if found:
+        if found and "data" in body:
             found["data"] |= body["data"]
         self._answer(200 if found else 404, found or {})
 
-    def _list(self) -> None:
+    def _patch(self, found: Body, body: Body) -> None:
+        """Write what is given over what is there, if the version is the one that the caller has read."""
+        metadata = body.pop("metadata", {})
+        with self.state.lock:
+            if any(found["metadata"][key] != metadata[key] for key in ("uid", "resourceVersion") if key in metadata):
+                self._answer(409, {"kind": "Status", "code": 409, "reason": "Conflict"})
+                return
+            annotations = {**found["metadata"].get("annotations", {}), **metadata.get("annotations", {})}
+            found["metadata"]["annotations"] = annotations
+            self._answer(200, self.state.have(self.path, found | body))
+
+    def _list(self, path: str) -> None:
         with self.state.lock:
             self.state.asked["list"] += 1
             if self.state.failures:
                 self.state.failures -= 1
                 self._answer(500, {"kind": "Status", "code": 500, "reason": "InternalError"})
                 return
-            items = list(self.state.slices.values())
+            items = list(self.state.slices.values()) if path == _SLICES else self.state.of_kind(path)
             self._answer(200, {"metadata": {"resourceVersion": str(self.state.version)}, "items": items})
 
-    def _watch(self, query: Mapping[str, str]) -> None:
+    def _watch(self, path: str, query: Mapping[str, str]) -> None:
         events: queue.Queue[Any] = queue.Queue()
         with self.state.lock:
             self.state.asked["watch"] += 1
             self.state.begun_at.append(query["resourceVersion"])
             if int(query["resourceVersion"]) < self.state.oldest:
                 events.put(_gone())
-            for event in self.state.history:
-                if int(event["object"]["metadata"]["resourceVersion"]) > int(query["resourceVersion"]):
+            for told, event in self.state.history:
+                if told == path and int(event["object"]["metadata"]["resourceVersion"]) > int(query["resourceVersion"]):
                     events.put(event)
             if self.state.short_watches:
                 events.put(_END)
-            self.state.watchers.append(events)
+            self.state.watchers.append((path, events))
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self._stream(events)
         with self.state.lock:
-            self.state.watchers.remove(events)
+            self.state.watchers.remove((path, events))
 
     def _stream(self, events: queue.Queue[Any]) -> None:
         while (event := events.get()) is not _END:

@@ -21,6 +21,7 @@ from rokcsi.model import errors
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.pool_metrics import PoolMetrics
 from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
+from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.pools.memory import MemoryPool
 from rokcsi.wiring.exits import exit_status
 
@@ -95,6 +96,7 @@ def test_every_metric_has_its_row_and_no_row_is_without_a_metric(tmp_path: Path)
     metrics = Metrics("0")
     PoolMetrics(MemoryPool(tmp_path), metrics.registry)
     SwitchboardMetrics(metrics.registry)
+    TimelineMetrics(metrics.registry)
     there = set(re.findall(r"^# TYPE (rokcsi_\w+) ", generate_latest(metrics.registry).decode(), re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}
     assert set(re.findall(r"^\| `(rokcsi_\w+)` \|", page("metrics.md"), re.MULTILINE)) == there

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rokcsi.config.reading import read_settings
-from rokcsi.config.roles import NodeSettings, SwitchboardSettings
+from rokcsi.config.roles import NodeSettings, SwitchboardSettings, TimelineSettings
 from rokcsi.model.errors import InvalidRequest
 
 TLS = {"tls_certificate": "/tls/tls.crt", "tls_key": "/tls/tls.key", "tls_authorities": "/tls/ca.crt"}
@@ -31,6 +31,11 @@ def controller(flags: dict[str, Any]) -> SwitchboardSettings:
     return SwitchboardSettings.of(effective.serve, effective.network)
 
 
+def timeline(flags: dict[str, Any]) -> TimelineSettings:
+    effective = read_settings(flags)
+    return TimelineSettings.of(effective.serve, effective.network)
+
+
 def test_a_node_comes_back_from_json_as_it_went() -> None:
     settings = node({**NODE, "plugins_registry": "/var/lib/kubelet/plugins_registry", "target_root": ["/a"]})
     assert NodeSettings.from_json(settings.to_json()) == settings
@@ -44,6 +49,12 @@ def test_a_switchboard_comes_back_from_json_as_it_went() -> None:
     assert settings.node_identity == "rokcsi-node"
 
 
+def test_a_timeline_comes_back_from_json_as_it_went() -> None:
+    settings = timeline(CONTROLLER)
+    assert TimelineSettings.from_json(settings.to_json()) == settings
+    assert settings.node_identity == "rokcsi-node"
+
+
 @pytest.mark.parametrize("name", NODE)
 def test_a_node_names_what_it_lacks(name: str) -> None:
     with pytest.raises(InvalidRequest, match=f"the setting {name} is not set"):
@@ -51,9 +62,10 @@ def test_a_node_names_what_it_lacks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTROLLER)
-def test_a_switchboard_names_what_it_lacks(name: str) -> None:
-    with pytest.raises(InvalidRequest, match=f"the setting {name} is not set"):
-        controller({key: value for key, value in CONTROLLER.items() if key != name})
+def test_a_switchboard_and_a_timeline_name_what_they_lack(name: str) -> None:
+    for role in (controller, timeline):
+        with pytest.raises(InvalidRequest, match=f"the setting {name} is not set"):
+            role({key: value for key, value in CONTROLLER.items() if key != name})
 
 
 def test_a_node_that_is_told_no_folder_of_kubelets_does_not_register() -> None:

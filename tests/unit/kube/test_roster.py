@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,22 +12,11 @@ from rokcsi.kube.roster import KubernetesRoster
 from rokcsi.model.errors import RosterAway, StillInUse
 from rokcsi.model.ids import PoolId
 from rokcsi.model.roster import ForgetsNodes, NodeAddress
-from tests.fakes.api_server import NAMESPACE, SERVICE, ApiState, api_server, volume
+from tests.fakes.api_server import NAMESPACE, SERVICE, ApiState, volume
+from tests.fakes.patience import eventually
 
 A, B = NodeAddress("10.0.0.1:9811", "a"), NodeAddress("10.0.0.2:9811", "b")
 ENDPOINT_A, ENDPOINT_B = {"address": "10.0.0.1", "node": "a"}, {"address": "10.0.0.2", "node": "b"}
-PATIENCE_SECONDS = 20.0
-
-
-@pytest.fixture
-def served() -> Iterator[tuple[ApiState, Any]]:
-    with api_server() as pair:
-        yield pair
-
-
-@pytest.fixture
-def api(served: tuple[ApiState, Any]) -> ApiState:
-    return served[0]
 
 
 @pytest.fixture
@@ -35,13 +24,6 @@ def roster(served: tuple[ApiState, Any]) -> Iterator[KubernetesRoster]:
     made = KubernetesRoster(NAMESPACE, SERVICE, "rokcsi.dev", served[1])
     yield made
     made.close()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def known(roster: KubernetesRoster) -> set[NodeAddress]:

@@ -12,7 +12,7 @@ import pytest
 HEAVY = ("pydantic", "pydantic_settings", "typer", "rich", "click", "sqlalchemy", "kubernetes", "structlog", "yaml")
 
 
-ROLES = ("all", "node", "controller")
+ROLES = ("all", "node", "controller", "timeline")
 
 
 def modules_of(role: str) -> set[str]:
@@ -34,9 +34,10 @@ def test_a_process_with_storage_knows_nothing_of_the_switchboard_nor_of_kubernet
     assert not [name for name in modules_of(role) if name.startswith(("rokcsi.switchboard", "rokcsi.kube"))]
 
 
-def test_the_switchboard_knows_nothing_of_storage() -> None:
+@pytest.mark.parametrize("role", ["controller", "timeline"])
+def test_the_switchboard_and_the_timeline_know_nothing_of_storage(role: str) -> None:
     storage = ("rokcsi.pools", "rokcsi.mounting", "rokcsi.volumes", "rokcsi.system")
-    assert not [name for name in modules_of("controller") if name.startswith(storage)]
+    assert not [name for name in modules_of(role) if name.startswith(storage)]
 
 
 @pytest.mark.parametrize("role", ROLES)

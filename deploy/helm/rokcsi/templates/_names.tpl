@@ -26,3 +26,14 @@ controller.{{ .Release.Name }}.rokcsi
 {{- define "rokcsi.nodeName" -}}
 node.{{ .Release.Name }}.rokcsi
 {{- end }}
+
+{{- /* What every container without privilege is held to. */ -}}
+{{- define "rokcsi.unprivileged" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}

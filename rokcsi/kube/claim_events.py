@@ -1,0 +1,62 @@
+"""Notices as Events on the claim they are about, where `kubectl describe pvc` shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from kubernetes import client
+
+from rokcsi.kube.connecting import MISSING, asked, status_of
+from rokcsi.model.claims import Claim, Notice
+from rokcsi.model.errors import RosterAway
+
+_LONGEST_TEXT = 1024  # bytes that the API takes
+
+
+class ClaimEvents:
+    """One Event for each run of the same notice, counted up while it lasts."""
+
+    def __init__(self, api: Any, component: str) -> None:
+        self._core = client.CoreV1Api(api)
+        self._component = component
+
+    def write(self, claim: Claim, notice: Notice) -> None:
+        """Make the Event, or count it up; raise RosterAway."""
+        name = f"{claim.name.name[:200]}.{notice.reason.lower()}.{int(notice.first.timestamp() * 1e6):x}"
+        if notice.count > 1 and self._counted_up(name, claim, notice):
+            return
+        asked(self._core.create_namespaced_event, claim.name.namespace, self._event(name, claim, notice))
+
+    def _counted_up(self, name: str, claim: Claim, notice: Notice) -> bool:
+        """Count up; tell whether it was still there (the cluster keeps Events for an hour)."""
+        body = {"count": notice.count, "lastTimestamp": _written(notice.last), "message": _shortened(notice.text)}
+        try:
+            asked(self._core.patch_namespaced_event, name, claim.name.namespace, body)
+        except RosterAway as error:
+            if status_of(error) != MISSING:
+                raise
+            return False
+        return True
+
+    def _event(self, name: str, claim: Claim, notice: Notice) -> dict[str, Any]:
+        about = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "uid": claim.uid}
+        return {
+            "metadata": {"name": name, "namespace": claim.name.namespace},
+            "involvedObject": {**about, "namespace": claim.name.namespace, "name": claim.name.name},
+            "type": "Warning",
+            "reason": notice.reason,
+            "message": _shortened(notice.text),
+            "firstTimestamp": _written(notice.first),
+            "lastTimestamp": _written(notice.last),
+            "count": notice.count,
+            "source": {"component": self._component},
+        }
+
+
+def _written(time: dt.datetime) -> str:
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _shortened(text: str) -> str:
+    return text.encode()[:_LONGEST_TEXT].decode(errors="ignore")

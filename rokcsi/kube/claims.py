@@ -1,0 +1,76 @@
+"""Claims, the pods that wait for them, and nodes, in a Kubernetes cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes import client
+
+from rokcsi.kube.claim_objects import SELECTED_NODE, read_claim, read_pod
+from rokcsi.kube.claim_sources import ClaimSources
+from rokcsi.kube.connecting import CONFLICT, MISSING, asked, read, status_of
+from rokcsi.kube.volume_places import node_of_pool
+from rokcsi.model.claims import Claim, HomelessPod, NamespacedName
+from rokcsi.model.errors import ClaimChanged, RosterAway
+from rokcsi.model.ids import PoolId
+
+
+class KubernetesClaims:
+    """Asks the API server anew each time; safe for many threads."""
+
+    def __init__(self, api: Any, driver: str) -> None:
+        self._core = client.CoreV1Api(api)
+        self._storage = client.StorageV1Api(api)
+        self._sources = ClaimSources(api, driver)
+        self._driver = driver
+
+    def waits_for_us(self, claim: Claim) -> bool:
+        """Tell whether its StorageClass is ours and waits for the first consumer; raise RosterAway."""
+        found = read(self._storage.read_storage_class, claim.storage_class) or {}
+        mode = found.get("volumeBindingMode")
+        return found.get("provisioner") == self._driver and mode == "WaitForFirstConsumer"
+
+    def handle_of_source(self, claim: Claim) -> str:
+        """Give the CSI handle of its source; raise SourceNotReady, SourceNotAllowed, RosterAway."""
+        return self._sources.handle_of(claim)
+
+    def stamp(self, claim: Claim, node: str) -> None:
+        """Annotate it with the node; raise ClaimChanged where it is no more as it was read, RosterAway."""
+        metadata = {"uid": claim.uid, "resourceVersion": claim.version, "annotations": {SELECTED_NODE: node}}
+        try:
+            asked(
+                self._core.patch_namespaced_persistent_volume_claim,
+                claim.name.name,
+                claim.name.namespace,
+                {"metadata": metadata},
+            )
+        except RosterAway as error:
+            if status_of(error) in (CONFLICT, MISSING):
+                raise ClaimChanged(f"the claim {claim.name} has changed") from error
+            raise
+
+    def claim(self, name: NamespacedName) -> Claim | None:
+        """Give a claim with a source, as it is now; raise RosterAway."""
+        found = read(self._core.read_namespaced_persistent_volume_claim, name.name, name.namespace)
+        return None if found is None else read_claim(found)
+
+    def pod(self, name: NamespacedName) -> HomelessPod | None:
+        """Give the pod if the scheduler still finds no node for it; raise RosterAway."""
+        found = read(self._core.read_namespaced_pod, name.name, name.namespace)
+        return None if found is None else read_pod(found)
+
+    def trouble_of(self, node: str) -> str:
+        """Give why no pod can begin on a node: it is gone, not ready or cordoned; raise RosterAway."""
+        found = read(self._core.read_node, node)
+        if found is None:
+            return f"the cluster has no node {node} any more"
+        if found["spec"].get("unschedulable"):
+            return "it takes no new pods (kubectl uncordon)"
+        conditions = (found.get("status") or {}).get("conditions") or ()
+        ready: Mapping[str, str] = next((each for each in conditions if each["type"] == "Ready"), {})
+        return "" if ready.get("status") == "True" else f"it is not ready ({ready.get('reason', 'kubelet is silent')})"
+
+    def node_of(self, pool: PoolId) -> str:
+        """Give the node to which PersistentVolumes of a pool are bound, empty where there are none; raise RosterAway."""
+        return node_of_pool(self._core, self._driver, pool)

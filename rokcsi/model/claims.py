@@ -1,0 +1,129 @@
+"""Claims for clones, as the timeline sees them: who asks, from what, and which node was chosen so far.
+
+The cluster's scheduler does not see where a source's data is. So somebody has to say it:
+
+    claim seen → its source's handle → the pool's node → stamped on the claim → provisioned there
+
+`Claims` and `Notices` are the cluster (`kube/`), `Places` is whoever knows the nodes; the
+deciding between them is `timeline/`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from rokcsi.model.ids import PoolId
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class NamespacedName:
+    """What an object of a namespace is called."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class SourceKind(Enum):
+    """What a volume can be cloned from; the value is Kubernetes' word."""
+
+    SNAPSHOT = "VolumeSnapshot"
+    VOLUME = "PersistentVolumeClaim"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a claim is to be cloned from, in the claim's own namespace."""
+
+    kind: SourceKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim with a source; `version` is what the API server had when it was read, `node` the one chosen, if any."""
+
+    name: NamespacedName
+    uid: str
+    version: str
+    storage_class: str
+    source: Source
+    node: str
+    created: dt.datetime
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HomelessPod:
+    """A pod for which the scheduler finds no node, with the claims it names and the scheduler's words."""
+
+    name: NamespacedName
+    uid: str
+    claims: Collection[NamespacedName]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a claim's owner is told: a word for programs, a text for people, and how often it was said since `first`."""
+
+    reason: str
+    text: str
+    first: dt.datetime
+    last: dt.datetime
+    count: int
+
+
+class Claims(Protocol):
+    """The claims of a cluster. Everything raises RosterAway while the cluster's API does not answer."""
+
+    def waits_for_us(self, claim: Claim) -> bool:
+        """Tell whether its class is of our driver and has volumes made where their consumer is."""
+
+    def handle_of_source(self, claim: Claim) -> str:
+        """Give the CSI handle that it is to be cloned from; raise SourceNotReady, SourceNotAllowed."""
+
+    def stamp(self, claim: Claim, node: str) -> None:
+        """Choose the node for it; raise ClaimChanged where it is no more as it was read."""
+
+    def claim(self, name: NamespacedName) -> Claim | None:
+        """Give a claim that has a source, bound or not; None for any other."""
+
+    def pod(self, name: NamespacedName) -> HomelessPod | None:
+        """Give the pod if it still has no node."""
+
+    def trouble_of(self, node: str) -> str:
+        """Give why no pod can begin on a node now; nothing where one can."""
+
+    def node_of(self, pool: PoolId) -> str:
+        """Give the node on which volumes of a pool were made, going by the cluster's records; empty where none tells."""
+
+
+class Notices(Protocol):
+    """Where owners of claims look for what has become of them."""
+
+    def write(self, claim: Claim, notice: Notice) -> None:
+        """Write it down, or that it was said once more; raise RosterAway."""
+
+
+class Places(Protocol):
+    """Whoever knows which node serves a pool."""
+
+    def node_of(self, pool: PoolId) -> str:
+        """Give the node's name in the cluster; raise PoolElsewhere, PoolDisputed, NodeForgotten, RosterAway."""
+
+
+class PlacementLog(Protocol):
+    """Counts what the timeline decides; may be called from many threads at once."""
+
+    def placed(self, *, corrected: bool) -> None:
+        """Take note that a claim got its node; `corrected` where another had been chosen."""
+
+    def refused(self, reason: str) -> None:
+        """Take note that a claim's owner was told why it is not placed."""

@@ -1,0 +1,94 @@
+"""The timeline's process, one in a cluster: it watches claims and pods, and sends clones to where their data is.
+
+Started by `becoming` as `python -m rokcsi.wiring.serve_timeline`. It serves nothing but its
+metrics, and keeps nothing: what it has to know, the cluster and the nodes tell it anew.
+
+    roster → directory → desk → watches → signal → stop
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import Protocol
+
+from rokcsi import __version__
+from rokcsi.config.roles import TimelineSettings
+from rokcsi.model.roster import Roster
+from rokcsi.observe.metrics import Metrics
+from rokcsi.observe.timeline_metrics import TimelineMetrics
+from rokcsi.switchboard.directory import Directory
+from rokcsi.switchboard.pool_places import PoolPlaces
+from rokcsi.timeline.desk import Desk
+from rokcsi.wiring.finding_nodes import RosterReadiness, open_directory
+from rokcsi.wiring.lean import run
+from rokcsi.wiring.readiness import open_pages
+from rokcsi.wiring.rosters import kubernetes_client
+from rokcsi.wiring.serving import Signals
+
+_PLACES = 8  # it only ever asks a node who it is
+
+
+def main() -> int:
+    """Serve until a signal comes; give the exit status."""
+    return run("timeline", TimelineSettings.from_json, _serve)
+
+
+class Followed(Protocol):
+    """A watch: why it knows nothing yet, or None."""
+
+    @property
+    def why_not(self) -> str | None:
+        """Give a text for /readyz."""
+
+
+class TimelineReadiness(RosterReadiness):
+    """Ready once the nodes, the claims and the pods are known."""
+
+    def __init__(self, roster: Roster) -> None:
+        super().__init__(roster)
+        self.followed: tuple[Followed, ...] = ()
+
+    def why_not(self) -> str | None:
+        """Give why clones cannot be placed."""
+        return super().why_not() or next((each.why_not for each in self.followed if each.why_not), None)
+
+
+def _serve(settings: TimelineSettings, parts: ExitStack) -> None:
+    signals = Signals()
+    directory, roster = open_directory(settings, _PLACES, parts)
+    metrics, readiness = Metrics(__version__), TimelineReadiness(roster)
+    log = TimelineMetrics(metrics.registry)
+    pages = open_pages(settings.metrics, metrics.registry, readiness, parts)
+    readiness.followed = _begin(settings, directory, log, parts)
+    readiness.reason = None
+    line = f"rokcsi {__version__} sends clones of {settings.driver_name} to the nodes of {settings.nodes}"
+    print(f"{line}; metrics on {pages}" if pages else line, flush=True)  # noqa: T201 - the one line promised
+    signals.wait()
+    readiness.reason = "draining"
+
+
+def _begin(
+    settings: TimelineSettings, directory: Directory, log: TimelineMetrics, parts: ExitStack
+) -> tuple[Followed, ...]:
+    """Begin to work and to watch, until `parts` ends; raise NotSupported, InvalidRequest."""
+    with kubernetes_client():
+        from rokcsi.kube.claim_events import ClaimEvents  # noqa: PLC0415 - not everybody has the client
+        from rokcsi.kube.claim_watch import claim_watches  # noqa: PLC0415 - as above
+        from rokcsi.kube.claims import KubernetesClaims  # noqa: PLC0415 - as above
+        from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
+    api = api_client()
+    notices = ClaimEvents(api, f"{settings.driver_name}-timeline")
+    desk = Desk(KubernetesClaims(api, settings.driver_name), PoolPlaces(directory), notices, log)
+    log.count_waiting(desk.waiting)
+    desk.start()
+    parts.callback(desk.stop)
+    watches = tuple(claim_watches(api, desk))
+    for each in watches:
+        each.start()
+        parts.callback(each.stop)
+    return watches
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""A namespace of its own for each module of tests in the lab's cluster; `make lab-kubernetes` brings it up."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.kubernetes.kubectl import Kubectl
+
+DRIVER = "rokcsi-system"
+
+
+@pytest.fixture(scope="session")
+def driver() -> Kubectl:
+    """Give kubectl in the namespace of the driver."""
+    kubectl = Kubectl(DRIVER)
+    kubectl.wait("condition=Available", "deployment/rok-timeline", "deployment/rok-controller")
+    return kubectl
+
+
+@pytest.fixture(scope="module")
+def kubectl(driver: Kubectl) -> Iterator[Kubectl]:
+    """Give kubectl in a new namespace, which goes with all that is in it, its volumes too."""
+    name = f"lab-{secrets.token_hex(3)}"
+    driver("create", "namespace", name)
+    yield Kubectl(name)
+    driver("delete", "namespace", name, "--timeout=180s", seconds=180.0)
+    left = [each["metadata"]["name"] for each in driver.all("pv") if each["spec"]["claimRef"]["namespace"] == name]
+    if left:
+        driver.wait("delete", *(f"pv/{each}" for each in left))

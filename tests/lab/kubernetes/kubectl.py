@@ -1,0 +1,55 @@
+"""The lab's cluster as its admin sees it: kubectl, with JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LAB = Path(__file__).with_name("lab")
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """kubectl in one namespace."""
+
+    namespace: str
+
+    def __call__(self, *words: str, given: str = "", seconds: float = 120.0) -> str:
+        """Run it, give what it prints; raises CalledProcessError with what it said."""
+        command = [str(LAB), "run", "kubectl", "--namespace", self.namespace, *words]
+        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=seconds + 30.0)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def make(self, *objects: Object) -> None:
+        """Have these objects."""
+        self("create", "--filename", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+    def get(self, kind: str, name: str) -> Object:
+        """Give an object as it is now."""
+        found: Object = json.loads(self("get", kind, name, "--output", "json"))
+        return found
+
+    def all(self, kind: str, *selectors: str) -> Sequence[Object]:
+        """Give all objects of a kind."""
+        found: Sequence[Object] = json.loads(self("get", kind, *selectors, "--output", "json"))["items"]
+        return found
+
+    def wait(self, condition: str, *names: str, seconds: float = 120.0) -> None:
+        """Wait until things are so: `wait("condition=Ready", "pod/a")`."""
+        self("wait", f"--for={condition}", f"--timeout={seconds:.0f}s", *names, seconds=seconds)
+
+    def events(self, about: str, reason: str) -> Sequence[str]:
+        """Give what events of this reason say about an object."""
+        selector = f"involvedObject.name={about},reason={reason}"
+        return [each["message"] for each in self.all("events", "--field-selector", selector)]
+
+
+def named(kind: str, names: Iterable[str]) -> list[str]:
+    """Give KIND/NAME for each name."""
+    return [f"{kind}/{name}" for name in names]
