@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import threading
 from pathlib import Path
 
 from rokcsi.system.file_locks import holder_of, lock_alone
@@ -18,7 +17,10 @@ _LARGEST_TRANSFER = 1 << 20
 
 
 class DirectDevice:
-    """A block device that this process has alone; offsets and lengths are multiples of its block, 4096 to be safe."""
+    """A block device that this process has alone; offsets and lengths are multiples of its block, 4096 to be safe.
+
+    One caller at a time reads or writes; `flush` may go on beside.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the device; raise OSError, EBUSY when the kernel or another process claims it."""
@@ -27,7 +29,6 @@ class DirectDevice:
         # O_EXCL keeps others out; the lock tells them who we are.
         lock_alone(self._fd)
         self._buffer = mmap.mmap(-1, _LARGEST_TRANSFER)
-        self._mutex = threading.Lock()
 
     @property
     def size(self) -> int:
@@ -37,24 +38,22 @@ class DirectDevice:
     def read(self, offset: int, length: int) -> bytes:
         """Read that much from there; raise OSError, EIO when the device ends before."""
         parts = []
-        with self._mutex:
-            for at in range(offset, offset + length, _LARGEST_TRANSFER):
-                size = min(_LARGEST_TRANSFER, offset + length - at)
-                view = memoryview(self._buffer)[:size]
-                if os.preadv(self._fd, [view], at) != size:
-                    raise OSError(5, f"{self.path} ends before byte {at + size}")
-                parts.append(bytes(view))
+        for at in range(offset, offset + length, _LARGEST_TRANSFER):
+            size = min(_LARGEST_TRANSFER, offset + length - at)
+            view = memoryview(self._buffer)[:size]
+            if os.preadv(self._fd, [view], at) != size:
+                raise OSError(5, f"{self.path} ends before byte {at + size}")
+            parts.append(bytes(view))
         return b"".join(parts)
 
     def write(self, offset: int, content: bytes) -> None:
         """Write the content there; it outlives a power cut only after `flush`. Raises OSError."""
-        with self._mutex:
-            for start in range(0, len(content), _LARGEST_TRANSFER):
-                part = content[start : start + _LARGEST_TRANSFER]
-                self._buffer[: len(part)] = part
-                view = memoryview(self._buffer)[: len(part)]
-                if os.pwritev(self._fd, [view], offset + start) != len(part):
-                    raise OSError(5, f"{self.path} took only a part of what was written at byte {offset + start}")
+        for start in range(0, len(content), _LARGEST_TRANSFER):
+            part = content[start : start + _LARGEST_TRANSFER]
+            self._buffer[: len(part)] = part
+            view = memoryview(self._buffer)[: len(part)]
+            if os.pwritev(self._fd, [view], offset + start) != len(part):
+                raise OSError(5, f"{self.path} took only a part of what was written at byte {offset + start}")
 
     def flush(self) -> None:
         """Make everything durable that was written before; raise OSError."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from rokcsi.model.errors import Damaged, PoolFull
@@ -29,7 +30,10 @@ _NO_ROOM = "the pool's records take all the space set aside for them; delete sna
 
 
 class RecordDevice(Protocol):
-    """A device that holds a journal: offsets and lengths are multiples of a block; each method raises OSError."""
+    """A device that holds a journal: offsets and lengths are multiples of a block; each method raises OSError.
+
+    It is read and written by one caller at a time, and flushed also while somebody writes.
+    """
 
     def read(self, offset: int, length: int) -> bytes:
         """Read."""
@@ -39,6 +43,15 @@ class RecordDevice(Protocol):
 
     def flush(self) -> None:
         """Make everything durable that was written before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far something goes: so many texts in all, and so many blocks of this generation."""
+
+    texts: int
+    generation: int
+    position: int
 
 
 class Journal:
@@ -51,9 +64,10 @@ class Journal:
         self._head = head
         self._state = state
         self._size = size_of(state)
+        self._waiting: dict[str, bytes | None] = {}
         self._position = 0
-        self._settled_position = 0
-        self._written = self._settled = 0
+        # Each is replaced as a whole, so that it can be read without the lock.
+        self._end = self._durable = _Place(0, head.generation, 0)
         self._unfinished: Head | None = None
         self._doubtful = True
         self._mutex = threading.Lock()
@@ -93,10 +107,9 @@ class Journal:
 
         Where that fails, none of it has happened, as far as the disk still lets us say so.
         """
-        with self._mutex:
-            before = {key: self._state.get(key) for key in changes}
+        before: dict[str, bytes | None] = {}
         try:
-            self._settle(self._append(changes))
+            self._settle(self._append(changes, before))
         except OSError:
             with self._mutex:
                 self._apply(before)
@@ -106,59 +119,69 @@ class Journal:
             raise
 
     def write_with_the_next(self, changes: Changes) -> None:
-        """Change several keys at once, durably when the next `write` returns; raise OSError, PoolFull."""
-        self._append(changes)
+        """Change several keys at once, durably when the next `write` returns: it is one text with that."""
+        with self._mutex:
+            self._apply(changes)
+            self._waiting |= changes
 
     def turn(self) -> None:
         """Write the whole map anew into the other lane; raise OSError, PoolFull."""
         with self._mutex:
             self._turn()
 
-    def _append(self, changes: Changes) -> int:
-        text = text_of(changes)
+    def _append(self, changes: Changes, before: dict[str, bytes | None]) -> int:
+        """Write changes behind everything; give how many texts there are then, and in `before` what was there."""
         with self._mutex:
             if self._unfinished is not None:
                 self._finish_turn(self._unfinished)
-            growth = size_of(changes) - size_of({key: self._state.get(key) for key in changes})
-            overfull = growth > 0 and self._size + growth > self._head.room // _SHARE
-            if overfull or self._doubtful or (self._position + length_of(text)) * BLOCK > self._head.room:
+            before |= {key: self._state.get(key) for key in changes}
+            growth = size_of(changes) - size_of(before)
+            text = text_of(self._waiting | changes)
+            if self._is_overfull(growth) or self._doubtful or not self._has_room_for(text):
                 self._turn(growth)
-            still_overfull = growth > 0 and self._size + growth > self._head.room // _SHARE
-            if still_overfull or (self._position + length_of(text)) * BLOCK > self._head.room:
+                text = text_of(changes)
+            if self._is_overfull(growth) or not self._has_room_for(text):
                 raise PoolFull(_NO_ROOM)
             self._write_text(self._head, text)
+            self._waiting.clear()
             self._apply(changes)
-            self._written += 1
-            return self._written
+            self._end = _Place(self._end.texts + 1, self._head.generation, self._position)
+            return self._end.texts
+
+    def _is_overfull(self, growth: int) -> bool:
+        return growth > 0 and self._size + growth > self._head.room // _SHARE
+
+    def _has_room_for(self, text: bytes) -> bool:
+        return (self._position + length_of(text)) * BLOCK <= self._head.room
 
     def _write_text(self, head: Head, text: bytes) -> None:
-        blocks = blocks_of(head.generation, self._position, self._settled_position, text)
+        settled = self._durable.position if self._durable.generation == head.generation else 0
+        blocks = blocks_of(head.generation, self._position, settled, text)
         self._doubtful = True
         self._device.write(LANES[head.lane] + self._position * BLOCK, blocks)
         self._doubtful = False
         self._position += length_of(text)
 
-    def _settle(self, written: int) -> None:
+    def _settle(self, texts: int) -> None:
         with self._flushing:
-            if self._settled >= written:
+            if self._durable.texts >= texts:
                 return
-            with self._mutex:
-                reached, position, generation = self._written, self._position, self._head.generation
+            reached = self._end
             self._device.flush()
-            with self._mutex:
-                self._settled = max(self._settled, reached)
-                if self._head.generation == generation:
-                    self._settled_position = max(self._settled_position, position)
+            # A turn may have come further meanwhile: to say less than what is durable harms nobody.
+            self._durable = reached
 
     def _turn(self, growth: int = 0) -> None:
         if self._unfinished is not None:
             self._finish_turn(self._unfinished)
         room = self._room(self._size + growth)
         head = Head(self.owner, self._head.generation + 1, 1 - self._head.lane, room)
-        self._position = self._settled_position = 0
+        self._position = 0
         self._doubtful = True
         for text in texts_of(self._state):
             self._write_text(head, text)
+        self._waiting.clear()
+        self._doubtful = True
         self._device.flush()
         self._unfinished = head
         self._finish_turn(head)
@@ -169,7 +192,7 @@ class Journal:
         self._device.flush()
         self._device.write(COPIES[1], head.written())
         self._head, self._unfinished = head, None
-        self._settled, self._settled_position = self._written, self._position
+        self._end = self._durable = _Place(self._end.texts, head.generation, self._position)
         self._doubtful = False
 
     def _room(self, needed: int) -> int:

@@ -118,9 +118,8 @@ class Ledger:
         return devices
 
     def gone(self, device: int) -> None:
-        """Say that a thin device that was going is removed; raise SystemCallFailed."""
-        with _journalled("note that a thin device is gone"):
-            self._journal.write_with_the_next({going_key(device): None})
+        """Say that a thin device that was going is removed."""
+        self._journal.write_with_the_next({going_key(device): None})
         with self._mutex:
             self._going.discard(device)
             self._ids.give_back(device)

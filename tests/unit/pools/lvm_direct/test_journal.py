@@ -59,11 +59,33 @@ def test_what_may_wait_is_durable_with_the_next_change(journal: Journal, disk: R
     assert found_on(disk.after_a_power_cut()) == {"a": b"1", "b": b"2"}
 
 
-def test_a_killed_driver_loses_nothing_and_the_next_one_makes_it_durable(journal: Journal, disk: RecordDisk) -> None:
-    journal.write_with_the_next({"a": b"1"})
-    next_one = disk.after_a_kill()
+def test_what_a_driver_killed_before_its_flush_has_written_is_made_durable_by_the_next_one(
+    journal: Journal, disk: RecordDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[RecordDisk] = []
+    monkeypatch.setattr(disk, "flush", lambda: killed.append(disk.after_a_kill()))
+    journal.write({"a": b"1"})
+    [next_one] = killed
     assert found_on(next_one) == {"a": b"1"}
     assert found_on(next_one.after_a_power_cut()) == {"a": b"1"}
+
+
+def test_what_waits_while_a_turn_is_unfinished_is_not_lost(
+    journal: Journal, disk: RecordDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush, fails = disk.flush, iter([1, 0, 1])
+
+    def flush_between_failures() -> None:
+        disk.failing_flushes = next(fails, 0)
+        flush()
+
+    monkeypatch.setattr(disk, "flush", flush_between_failures)
+    with pytest.raises(OSError, match="as the test wants it"):
+        journal.write({"a": b"1"})
+    assert list(fails) == [], "the turn was not left unfinished"
+    journal.write_with_the_next({"b": b"2"})
+    journal.write({"c": b"3"})
+    assert found_on(disk.after_a_power_cut()) == {"b": b"2", "c": b"3"}
 
 
 def test_changes_made_at_the_same_time_share_flushes_and_are_all_there(journal: Journal, disk: RecordDisk) -> None:
