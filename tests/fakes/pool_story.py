@@ -44,6 +44,7 @@ def steps() -> Sequence[Step]:
         ("grow", lambda pool: pool.grow_volume(_ONE, Bytes(4 * MIB))),
         ("look", lambda pool: _size_of_device(pool, _ONE)),
         ("label", lambda pool: pool.label_volume(_ONE, {"who": "me"})),
+        ("label cut", lambda pool: pool.label_snapshot(_CUT, {"why": "to look"})),
         ("delete group", _delete_group),
         ("detach", lambda pool: pool.detach(_TWO)),
         ("delete one", lambda pool: _delete(pool, _ONE)),

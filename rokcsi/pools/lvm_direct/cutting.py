@@ -26,7 +26,7 @@ from rokcsi.system.suspending import Suspender
 from rokcsi.system.thin_pool import ThinPool
 
 declare("lvm-direct.cut.suspended", "lvm-direct.cut.made", "lvm-direct.cut.resumed", "lvm-direct.cut.written")
-declare("lvm-direct.delete-snapshots.written")
+declare("lvm-direct.describe-snapshot.written", "lvm-direct.delete-snapshots.written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Cutting:
     def describe(self, snapshot: Snapshot) -> Snapshot:
         """Write down what a snapshot has become; raise SystemCallFailed."""
         self._ledger.put([Entry(snapshot, self._ledger.device_of(snapshot.id))])
+        failpoint("lvm-direct.describe-snapshot.written")
         return snapshot
 
     def delete(self, ids: Iterable[SnapshotId]) -> None:

@@ -27,7 +27,7 @@ LARGEST = Bytes(1 << 50)
 
 declare(*(f"lvm-direct.{deed}.{boundary}" for deed in ("create", "clone") for boundary in ("made", "written")))
 declare("lvm-direct.grow.written", "lvm-direct.grow.shown")
-declare("lvm-direct.delete.detached", "lvm-direct.delete.written")
+declare("lvm-direct.describe.written", "lvm-direct.delete.detached", "lvm-direct.delete.written")
 
 
 class Volumes:
@@ -74,6 +74,7 @@ class Volumes:
     def describe(self, volume: Volume) -> Volume:
         """Write down what a volume has become; raise SystemCallFailed."""
         self._ledger.put([Entry(volume, self._ledger.device_of(volume.id))])
+        failpoint("lvm-direct.describe.written")
         return volume
 
     def delete(self, id: VolumeId) -> None:

@@ -13,6 +13,7 @@ _ROOMS = (
 _AFTER_A_CRASH = {
     "loopfile.reconcile.discarded": "loopfile.cut.named:4",
     "lvm.reconcile.discarded": "lvm.cut.group-made",
+    "lvm-direct.undo.removed": "lvm-direct.cut.made",
 }
 """Places passed only by a start that finds what an earlier crash, here at the first name of the group, has left.
 
