@@ -38,28 +38,35 @@ def xfs_field(folder: Path, gibibytes: int) -> Iterator[Path]:
 
 
 class Writers:
-    """Threads that keep writing, each into a file or a device of its own, until told to stop."""
+    """A process whose threads keep writing, each into a file or a device of its own, until told to stop."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._write, args=(file,), daemon=True) for file in files]
-
-    def _write(self, written: Path) -> None:
-        block = os.urandom(1 << 16)
-        with written.open("wb", buffering=0) as file:
-            while not self._stop.wait(0.005):
-                file.seek(random.randrange(256) << 16)
-                file.write(block)
+        self._program = [sys.executable, __file__, *map(str, files)]
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        self._process = subprocess.Popen(self._program, stdin=subprocess.PIPE)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(10)
+        self._process.communicate(timeout=30)
+
+
+def write_on(files: Sequence[str]) -> None:
+    """Write a block somewhere into each file every five milliseconds, until the standard input is closed."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=_write, args=(file, stop)) for file in files]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    stop.set()
+
+
+def _write(written: str, stop: threading.Event) -> None:
+    block = os.urandom(1 << 16)
+    with open(written, "wb", buffering=0) as file:
+        while not stop.wait(0.005):
+            file.seek(random.randrange(256) << 16)
+            file.write(block)
 
 
 def age(file: Path, extents: int, span_bytes: int) -> None:
@@ -82,3 +89,7 @@ def facts() -> dict[str, str | int]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": sys.version.split()[0],
     }
+
+
+if __name__ == "__main__":
+    write_on(sys.argv[1:])
