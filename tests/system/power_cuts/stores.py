@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.pool import Pool
 from rokcsi.pools.loopfile import LoopFilePool
 from rokcsi.pools.lvm_direct import LvmDirectPool
@@ -21,6 +22,9 @@ from rokcsi.system.mounts import MountTable, mount, read_mountinfo, unmount
 from tests.fakes.loop_disks import run
 from tests.fakes.lvm_direct_pools import LvmDirectPools
 from tests.fakes.thin_pools import ThinPool, detach_patiently
+from tests.system.power_cuts.lvm_store import LvmStore
+from tests.system.power_cuts.witness import read_by_pool
+from tests.system.power_cuts.zfs_store import ZfsStore
 
 
 class Store(Protocol):
@@ -34,6 +38,9 @@ class Store(Protocol):
 
     def strays(self, pool: Pool) -> list[str]:
         """Name everything that belongs to no volume and no snapshot."""
+
+    def read(self, pool: Pool, id: VolumeId | SnapshotId) -> bytes:
+        """Give the bytes of a volume or a snapshot, and leave the pool as it was."""
 
     def remove_flush(self, patch: pytest.MonkeyPatch) -> None:
         """Let the driver forget the flush after which it answers, and nobody else his."""
@@ -69,6 +76,10 @@ class LoopFileStore:
         """Name unknown files."""
         assert isinstance(pool, LoopFilePool)
         return [str(leftover.where) for leftover in pool.leftovers() if "is attached" not in leftover.why]
+
+    def read(self, pool: Pool, id: VolumeId | SnapshotId) -> bytes:
+        """Read as clients do."""
+        return read_by_pool(pool, id)
 
     def remove_flush(self, patch: pytest.MonkeyPatch) -> None:
         """On XFS it is one fsync; clients use fdatasync."""
@@ -116,6 +127,10 @@ class LvmDirectStore:
         unknown = [f"thin device {device.id}" for device in devices_in(pool._pool) if device.id not in known]
         return unknown + [str(it.where) for it in pool.leftovers() if "is attached" not in it.why]
 
+    def read(self, pool: Pool, id: VolumeId | SnapshotId) -> bytes:
+        """Read as clients do."""
+        return read_by_pool(pool, id)
+
     def remove_flush(self, patch: pytest.MonkeyPatch) -> None:
         """It is the flush of the journal's device."""
         patch.setattr(DirectDevice, "flush", lambda device: None)
@@ -130,4 +145,9 @@ class LvmDirectStore:
         self._thin.check(disk)
 
 
-STORES: Mapping[str, Callable[[Path], Store]] = {"loopfile": LoopFileStore, "lvm-direct": LvmDirectStore}
+STORES: Mapping[str, Callable[[Path], Store]] = {
+    "loopfile": LoopFileStore,
+    "lvm": LvmStore,
+    "lvm-direct": LvmDirectStore,
+    "zfs": ZfsStore,
+}

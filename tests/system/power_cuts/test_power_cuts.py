@@ -100,7 +100,7 @@ def looked_at(store: Store, node: Path, expected: Expected) -> list[str]:
     """Open the pool that a power cut has left on a disk, and give everything that is not as it has to be."""
     try:
         strict = store.open(node)
-        found = findings(served(strict, ROOMY, KeyedLocks()), expected)
+        found = findings(served(strict, ROOMY, KeyedLocks()), expected, store.read)
         found += [f"{stray} belongs to nothing" for stray in store.strays(strict)]
     finally:
         store.let_go(node)
