@@ -83,6 +83,10 @@ test-lab-full: setup ## the same with the long ones: the demo, any order of call
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_suites --full $(POOL)
 
+test-power-cuts: setup ## the power goes at fifty moments under each kind of pool, or under POOL=…; for the night (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_suites --only 50-power-cuts $(POOL)
+
 bench: setup ## measure against bare system calls in the same run, print a table, write JSON (root)
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
@@ -109,4 +113,4 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity lab lab-guest test-lab test-lab-full lab-kubernetes lab-kubernetes-down bench format proto lock clean
+  test-system test-e2e sanity lab lab-guest test-lab test-lab-full test-power-cuts lab-kubernetes lab-kubernetes-down bench format proto lock clean

@@ -11,6 +11,7 @@ SYSTEM = HOUSE / "tests" / "system"
 _MACHINE = "tests/contract/test_state_machine.py"
 _POOL_IN_ANY_ORDER = f"{_MACHINE}::test_a_pool_keeps_every_promise_in_any_order_of_calls_and_restarts"
 _DRIVER_IN_ANY_ORDER = f"{_MACHINE}::test_a_driver_keeps_every_promise_in_any_order_of_calls_and_kills"
+_POWER_CUTS = "tests/system/power_cuts"
 _LONG = "--timeout 3000"
 KINDS = ("loopfile", "lvm", "lvm-direct", "zfs")
 
@@ -33,8 +34,8 @@ class Suite:
 def suites_of(kind: str) -> Sequence[Suite]:
     """Give the suites of a kind of pool, the longest first."""
     if kind == "loopfile":  # make test runs the rest of them; here it is the kernel that differs
-        return [*_driver(kind, named="")]
-    return [*_driver(kind, named="ROKCSI_TEST_POOL"), *_pool(kind)]
+        return [*_driver(kind, named=""), *_power_cuts(kind)]
+    return [*_driver(kind, named="ROKCSI_TEST_POOL"), *_pool(kind), *_power_cuts(kind)]
 
 
 def _driver(kind: str, named: str) -> Iterator[Suite]:
@@ -56,8 +57,17 @@ def _pool(kind: str) -> Iterator[Suite]:
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
     yield Suite(kind, "pool", _pytest("pool", f"{own} -m lab"))
     if kind == "lvm":  # what is about no kind of pool
-        others = " ".join(f"--ignore {file}" for one in KINDS for file in _files_about(one))
+        others = " ".join(
+            f"--ignore {each}" for each in [_POWER_CUTS, *(it for one in KINDS for it in _files_about(one))]
+        )
         yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"))
+
+
+def _power_cuts(kind: str) -> Iterator[Suite]:
+    """The power goes at a few moments, and at many."""
+    selected = f"{_POWER_CUTS} -k {_exactly(kind)} {_LONG}"
+    yield Suite(kind, "power-cuts", _pytest("power-cuts", selected))
+    yield Suite(kind, "50-power-cuts", f"ROKCSI_POWER_CUTS=50 {_pytest('50-power-cuts', selected)}", full=True)
 
 
 def _files_about(kind: str) -> list[str]:
