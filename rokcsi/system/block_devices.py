@@ -1,4 +1,4 @@
-"""What one asks of a block device: its node by its number, how large it is, who has it, and to refuse writing (BLKROSET)."""
+"""What one asks of a block device: its node by its number, how large it is, who has it, to refuse writing (BLKROSET), and to flush it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,12 @@ def is_claimed(device: Path) -> bool:
         if error.errno == errno.EBUSY:
             return True
         raise
+
+
+def flush(device: Path) -> None:
+    """Make durable what a block device was told to write, its disks' own caches included; raise OSError."""
+    with _opened(device) as fd:
+        os.fsync(fd)
 
 
 @contextmanager

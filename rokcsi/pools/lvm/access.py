@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rokcsi.model.errors import Unavailable
+from rokcsi.model.errors import SystemCallFailed, Unavailable
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.pools.lvm.names import name_of
 from rokcsi.pools.lvm.refused import refusals
+from rokcsi.system.block_devices import flush
 from rokcsi.system.device_mapper import DeviceMapper, MappedDevice
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.lvm import Lvm, mapped_name
@@ -30,13 +31,27 @@ class PoolAccess:
     locks: KeyedLocks
 
     @contextmanager
-    def commanding(self, deed: str) -> Iterator[Lvm]:
+    def commanding(self, deed: str, *, lasting: bool = True) -> Iterator[Lvm]:
         """Give LVM when its turn comes: it changes one thing of a volume group at a time, so that more would only wait there.
 
+        What is `lasting` is durable at the end: LVM writes down what it does, and flushes no disk.
         What it refuses is raised as in `refusals`; LockTimeout, Busy and CallerGone with nothing done.
         """
         with self.locks.held([f"lvm {self.group}"]), refusals(deed):
             yield self.lvm
+            if lasting:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Flush the disks that the pool lies on, where the group's metadata lies too; raise SystemCallFailed."""
+        layers = [mapped_name(self.group, f"{self.pool}_{layer}") for layer in ("tdata", "tmeta")]
+        shown = [device for layer in layers if (device := self.mapper.look(layer)) is not None]
+        once = {frozenset(self.mapper.dependencies(device.name)): device.node for device in shown}
+        for node in once.values():
+            try:
+                flush(node)
+            except OSError as error:
+                raise SystemCallFailed(f"{node} could not be flushed: {error.strerror}; `dmesg` may say why") from error
 
     def mapped(self, id: VolumeId | SnapshotId) -> str:
         """Give the name of a volume's device, which is there while it is active."""

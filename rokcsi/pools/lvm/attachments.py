@@ -45,7 +45,7 @@ class Attachments:
         """Give a volume's block device, the same one as long as it is attached; raise Damaged."""
         device = self._access.device(id)
         if device is None:
-            with self._access.commanding("attach a volume") as lvm:
+            with self._access.commanding("attach a volume", lasting=False) as lvm:
                 lvm.activate(name_of(id))
             failpoint("lvm.attach.activated")
             device = self._access.device(id)
@@ -57,7 +57,7 @@ class Attachments:
             return
         self.refuse_held(id)
         self._footprints.note(id)
-        with self._access.commanding("detach a volume") as lvm:
+        with self._access.commanding("detach a volume", lasting=False) as lvm:
             lvm.deactivate(name_of(id))
         failpoint("lvm.detach.deactivated")
 

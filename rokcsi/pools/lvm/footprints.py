@@ -66,7 +66,7 @@ class Footprints:
         self._known.pop(name_of(id), None)
 
     def _read_all(self) -> None:
-        with self._access.commanding("look what the volumes occupy") as lvm:
+        with self._access.commanding("look what the volumes occupy", lasting=False) as lvm:
             report, mapped = lvm.report(), self._mapped()
         for volume in report.volumes:
             if volume.pool == self._access.pool and not volume.active and volume.thin_id in mapped:

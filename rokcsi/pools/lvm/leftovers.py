@@ -35,7 +35,7 @@ class Leftovers:
 
     def find(self) -> Sequence[Leftover]:
         """Give what nobody owns; changes nothing."""
-        with self.access.commanding("look through the pool") as lvm:
+        with self.access.commanding("look through the pool", lasting=False) as lvm:
             report = lvm.report()
         return [*self._volumes(report), *self._idle_devices(), *self._held_metadata()]
 

@@ -136,7 +136,7 @@ class Journal:
                 self._finish_turn(self._unfinished)
             before |= {key: self._state.get(key) for key in changes}
             growth = size_of(changes) - size_of(before)
-            text = text_of(self._waiting | changes)
+            text = text_of({**self._waiting, **changes})
             if self._is_overfull(growth) or self._doubtful or not self._has_room_for(text):
                 self._turn(growth)
                 text = text_of(changes)

@@ -15,6 +15,7 @@ from rokcsi.model.errors import RokcsiError
 from rokcsi.model.ids import SnapshotId, VolumeId
 from rokcsi.model.pool import Pool
 from rokcsi.pools.lvm import LvmPool
+from rokcsi.pools.lvm.access import PoolAccess
 from rokcsi.pools.lvm.names import name_of
 from rokcsi.pools.lvm_direct.founding import devices_in
 from rokcsi.system.command import HostRunner
@@ -80,7 +81,8 @@ class LvmStore:
             access.mapper.remove(shown.name)
 
     def remove_flush(self, patch: pytest.MonkeyPatch) -> None:
-        """It is the flush of the group's disks after a command."""
+        """It is the flush after LVM's commands; those of the kernel's thin pool, when it answers a message, remain."""
+        patch.setattr(PoolAccess, "_flush", lambda access: None)
 
     def let_go(self, disk: Path) -> None:
         """Take the group's devices away by the device mapper alone: LVM would read what the disk says now."""

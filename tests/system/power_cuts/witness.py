@@ -26,7 +26,8 @@ def findings(pool: Pool, expected: Expected, read: Read) -> list[str]:
 
 
 def _wrong_contents(pool: Pool, expected: Expected, found: set[str], read: Read) -> list[str]:
-    ids = {it.name: it.id for it in [*pool.volumes(), *pool.snapshots()]}
+    ids: dict[str, VolumeId | SnapshotId] = {volume.name: volume.id for volume in pool.volumes()}
+    ids |= {snapshot.name: snapshot.id for snapshot in pool.snapshots()}
     wrong: list[str] = []
     for name in sorted(expected.names() & found):
         slots = expected.volumes.get(name) or expected.snapshots.get(name)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
 import time
+from contextlib import closing
 from pathlib import Path
 
 from rokcsi.system.thaw_watchdog import Armed
+from rokcsi.system.watchdog import Watchdog
 
 
 def due(armed: Armed) -> float | None:
@@ -77,3 +80,13 @@ def test_at_the_end_what_is_lent_gets_the_time_that_its_command_may_take() -> No
     armed.let_go_to_the_end()
     assert 1.0 < time.monotonic() - began < 3.0
     assert due(armed) is None
+
+
+def test_it_lets_whoever_tells_it_something_go_on_first() -> None:
+    with closing(Watchdog()) as watchdog:
+        watchdog.disarm(watchdog.arm([]))
+        assert watchdog.pid is not None
+        until = time.monotonic() + 10
+        while os.sched_getscheduler(watchdog.pid) != os.SCHED_BATCH and time.monotonic() < until:
+            time.sleep(0.01)
+        assert os.sched_getscheduler(watchdog.pid) == os.SCHED_BATCH
