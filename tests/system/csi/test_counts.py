@@ -1,4 +1,7 @@
-"""What a pod's first mount and a checkpoint cost, counted by strace on the served driver, from socket to answer."""
+"""What a pod's first mount and a checkpoint cost on loop files, counted by strace on the served driver, from socket to answer.
+
+What the other kinds of pools cost is counted in the tests of each.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tests.fakes.loop_file_pools import LoopFilePools
 from tests.system.crash.served import ServedDriver
 from tests.system.crash.story import MOUNTED, Story
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.embedded]
 
 MIB = 1 << 20
 STARTED = ("execve", "fork", "vfork", "clone", "clone3")

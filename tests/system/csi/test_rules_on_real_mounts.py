@@ -238,6 +238,7 @@ def test_a_small_xfs_is_rounded_up_within_the_limit_or_refused(node: NodeOfPods)
     assert refused.value.code is Code.OUT_OF_RANGE
 
 
+@pytest.mark.embedded
 def test_raw_volumes_in_use_are_cut_together_only_where_the_class_allows_it(node: NodeOfPods) -> None:
     raw = [node.volume(name, size=SIZE, volume_capabilities=[block_capability()]).volume_id for name in ("a", "b")]
     for number, each in enumerate(raw):
@@ -251,6 +252,18 @@ def test_raw_volumes_in_use_are_cut_together_only_where_the_class_allows_it(node
     )
     _, told = node.call_with_metadata("CreateVolumeGroupSnapshot", request)
     assert told["rokcsi-consistency"] == "shared-while-written"
+
+
+@pytest.mark.lab
+def test_raw_volumes_in_use_are_cut_together_where_the_pool_can_stop_their_writers(node: NodeOfPods) -> None:
+    raw = [node.volume(name, size=SIZE, volume_capabilities=[block_capability()]).volume_id for name in ("a", "b")]
+    devices = [node.shown(each, f"pod-{number}", block_capability()) for number, each in enumerate(raw)]
+    opened = [device.open("rb") for device in devices]
+    request = csi.CreateVolumeGroupSnapshotRequest(name="g", source_volume_ids=raw)
+    _, told = node.call_with_metadata("CreateVolumeGroupSnapshot", request)
+    assert told["rokcsi-consistency"] == "crash-consistent"
+    for file in opened:
+        file.close()
 
 
 def test_a_raw_volume_is_a_device_that_keeps_its_bytes_in_a_clone(node: NodeOfPods) -> None:
