@@ -18,6 +18,7 @@ from tests.fakes.volume_groups import VolumeGroup, volume_group
 
 _MIB = 1 << 20
 _numbers = itertools.count()
+_shared: list[str] = []
 
 
 @cache
@@ -33,8 +34,15 @@ def shared_group() -> VolumeGroup:
 def shared_pool(mebibytes: int) -> str:
     """Give a thin pool of that group which the tests share one after the other, by its name."""
     name = f"pool{next(_numbers)}"
+    _shared.append(name)
     shared_group().thin_pool(name, mebibytes, "--chunksize", "64k", metadata=8)
     return name
+
+
+def check_shared_pools() -> None:
+    """Let thin_check look at the metadata of all pools that were shared, if any; raise AssertionError for a broken one."""
+    for name in _shared:
+        shared_group().thin_check(name)
 
 
 class LvmPools:
@@ -53,8 +61,11 @@ class LvmPools:
         return f"lvm:{self.group.name}/{self.name}"
 
     def open(self) -> LvmPool:
-        """Open the pool."""
-        return LvmPool.open(self.group.name, self.name, points=self.table, locks=KeyedLocks(), runners=self._counting)
+        """Open the pool; it is closed with this at the latest."""
+        self._open = LvmPool.open(
+            self.group.name, self.name, points=self.table, locks=KeyedLocks(), runners=self._counting
+        )
+        return self._open
 
     def shown(self, *fields: str) -> dict[str, tuple[str, ...]]:
         """Give what `lvs` shows of the thin pool's volumes, by their names."""

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,28 +18,20 @@ from rokcsi.pools.lvm import LvmPool
 from rokcsi.pools.lvm.names import name_of
 from rokcsi.pools.lvm.records import Batch, snapshot_tags, volume_tags
 from rokcsi.system import failpoints
+from rokcsi.system.dm_ioctl import Verb
 from rokcsi.system.watchdog import LentDevice, Watchdog
-from tests.fakes.killed_command import KilledCommands
+from tests.fakes.killed_command import killed_at
 from tests.fakes.lvm_pools import LvmPools, lvm_pools
 from tests.fakes.pool_records import MIB, new_clone, new_volume
 from tests.fakes.writer import Writer
 
 pytestmark = pytest.mark.lab
 
-MESSAGE = "DM_TARGET_MSG"
-# With LVM's hints the number of its system calls depends on who looked at the disks last.
-LVM = ("--config", 'devices/hints="none"')
-
 
 @pytest.fixture
 def pools() -> Iterator[LvmPools]:
     with lvm_pools() as pools:
         yield pools
-
-
-@pytest.fixture
-def commands(tmp_path: Path) -> KilledCommands:
-    return KilledCommands(tmp_path)
 
 
 def written(pool: LvmPool, name: str) -> Volume:
@@ -63,7 +54,7 @@ def snapshot_command(pools: LvmPools, snapshot: Snapshot, *, batch: Batch | None
     """Give the command that takes a snapshot, as the driver would."""
     tags = [f"--addtag={tag}" for tag in snapshot_tags(snapshot, batch)]
     origin = pools.path(name_of(snapshot.volume))
-    return ["lvm", "lvcreate", *LVM, "-an", "-ky", "--name", name_of(snapshot.id), *tags, "--snapshot", origin]
+    return ["lvm", "lvcreate", "-an", "-ky", "--name", name_of(snapshot.id), *tags, "--snapshot", origin]
 
 
 def wished(pool: LvmPool, name: str, volume: Volume) -> Snapshot:
@@ -73,25 +64,28 @@ def wished(pool: LvmPool, name: str, volume: Volume) -> Snapshot:
     return snapshot
 
 
-@pytest.mark.parametrize("place", ["before the message", "at the message", "at the transaction", "after it"])
+@pytest.mark.parametrize(
+    ("place", "visit", "whole"),
+    [
+        pytest.param(Verb.SUSPEND, 1, False, id="suspension"),
+        pytest.param(Verb.MESSAGE, 1, False, id="message"),
+        pytest.param(Verb.MESSAGE, 2, False, id="transaction"),
+        pytest.param(Verb.SUSPEND, 2, True, id="resumption"),
+    ],
+)
 def test_a_snapshot_whose_command_was_killed_is_there_whole_or_was_never_taken(
-    pools: LvmPools, commands: KilledCommands, place: str
+    pools: LvmPools, place: Verb, visit: int, *, whole: bool
 ) -> None:
     pool = pools.open()
     volume = written(pool, "a")
     snapshot = wished(pool, "s", volume)
-    command = snapshot_command(pools, snapshot)
-    create, transaction = commands.ioctls(command, of=MESSAGE)
-    pools.group.run("lvremove", "--yes", pools.path(name_of(snapshot.id)))
-    at = {"before the message": create - 10, "at the message": create, "at the transaction": transaction}
-    commands.killed_at(command, at.get(place, transaction + 1))
+    killed_at(snapshot_command(pools, snapshot), place, visit)
     pool.close()
 
     pool = pools.open()
     attached = pool.attached(volume.id)
     assert attached is not None
     attached.write_bytes(b"the writers go on " * 100)
-    whole = place == "after it"
     assert [it.id for it in pool.snapshots()] == ([snapshot.id] if whole else [])
     if whole:
         assert contents(pool, snapshot).startswith(b"aaaa")
@@ -102,19 +96,15 @@ def test_a_snapshot_whose_command_was_killed_is_there_whole_or_was_never_taken(
     pool.close()
 
 
-@pytest.mark.parametrize("message", [0, 1])
-def test_a_volume_whose_command_was_killed_was_never_made(
-    pools: LvmPools, commands: KilledCommands, message: int
-) -> None:
+@pytest.mark.parametrize("message", [1, 2])
+def test_a_volume_whose_command_was_killed_was_never_made(pools: LvmPools, message: int) -> None:
     pool = pools.open()
     volume = pool.create_volume(new_volume("a"))
     pool.delete_volume(volume.id)
     tags = [f"--addtag={tag}" for tag in volume_tags(volume)]
     into = ["--type", "thin", "--virtualsize", f"{MIB}b", "--thinpool", pools.name, pools.group.name]
-    command = ["lvm", "lvcreate", *LVM, "-an", "-ky", "--name", name_of(volume.id), *tags, *into]
-    messages = commands.ioctls(command, of=MESSAGE)
-    pools.group.run("lvremove", "--yes", pools.path(name_of(volume.id)))
-    commands.killed_at(command, messages[message])
+    command = ["lvm", "lvcreate", "-an", "-ky", "--name", name_of(volume.id), *tags, *into]
+    killed_at(command, Verb.MESSAGE, message)
     pool.close()
     pool = pools.open()
     assert (list(pool.volumes()), pools.shown()) == ([], {})
@@ -122,18 +112,15 @@ def test_a_volume_whose_command_was_killed_was_never_made(
     pool.close()
 
 
-@pytest.mark.parametrize("message", [0, 1])
-def test_a_deletion_that_was_killed_is_carried_out(pools: LvmPools, commands: KilledCommands, message: int) -> None:
+@pytest.mark.parametrize("message", [1, 2])
+def test_a_deletion_that_was_killed_is_carried_out(pools: LvmPools, message: int) -> None:
     pool = pools.open()
-    ids = [pool.create_volume(new_volume(name)).id for name in "abc"]
-    remove = ["lvm", "lvremove", *LVM, "--yes"]
-    messages = commands.ioctls([*remove, pools.path(name_of(ids[0]))], of=MESSAGE)
-    commands.killed_at([*remove, pools.path(name_of(ids[1]))], messages[message])
+    ids = [pool.create_volume(new_volume(name)).id for name in "ab"]
+    killed_at(["lvm", "lvremove", "--yes", pools.path(name_of(ids[0]))], Verb.MESSAGE, message)
     pool.close()
     pool = pools.open()
-    assert [volume.id for volume in pool.volumes()] == [ids[2]]
-    for name in "ab":
-        pool.create_volume(new_volume(name))
+    assert [volume.id for volume in pool.volumes()] == [ids[1]]
+    pool.create_volume(new_volume("a"))
     status = pool._opened.access.kernel_pool().status()
     report = pool._opened.access.lvm.report().volume(pools.name)
     assert report is not None
@@ -141,16 +128,13 @@ def test_a_deletion_that_was_killed_is_carried_out(pools: LvmPools, commands: Ki
     pool.close()
 
 
-def test_a_running_driver_mends_what_its_killed_command_has_left(pools: LvmPools, commands: KilledCommands) -> None:
+def test_a_running_driver_mends_what_its_killed_command_has_left(pools: LvmPools) -> None:
     pool = pools.open()
     volume = written(pool, "a")
     snapshot = wished(pool, "s", volume)
-    command = snapshot_command(pools, snapshot)
-    messages = commands.ioctls(command, of=MESSAGE)
-    pools.group.run("lvremove", "--yes", pools.path(name_of(snapshot.id)))
 
     def killed(*_: object) -> None:
-        commands.killed_at(command, messages[1])
+        killed_at(snapshot_command(pools, snapshot), Verb.MESSAGE, 2)
         raise Damaged("the command was killed")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -166,18 +150,15 @@ def test_a_running_driver_mends_what_its_killed_command_has_left(pools: LvmPools
     pool.close()
 
 
-def test_an_lvm_command_of_somebody_else_that_was_killed_is_left_to_them(
-    pools: LvmPools, commands: KilledCommands
-) -> None:
+def test_an_lvm_command_of_somebody_else_that_was_killed_is_left_to_them(pools: LvmPools) -> None:
     pool = pools.open()
     pool.create_volume(new_volume("a"))
-    command = ["lvm", "lvcreate", *LVM, "-an", "--snapshot", pools.path(name_of(VolumeId.of_name("a"))), "--name"]
-    messages = commands.ioctls([*command, "theirs"], of=MESSAGE)
-    commands.killed_at([*command, "theirs-too"], messages[0])
+    origin = pools.path(name_of(VolumeId.of_name("a")))
+    killed_at(["lvm", "lvcreate", "-an", "--snapshot", origin, "--name", "theirs"], Verb.MESSAGE)
     pool.close()
-    with pytest.raises(Damaged, match=r"theirs-too .* was killed half way"):
+    with pytest.raises(Damaged, match=r"theirs .* was killed half way"):
         pools.open()
-    pools.group.run("lvremove", "--yes", pools.path("theirs-too"))
+    pools.group.run("lvremove", "--yes", pools.path("theirs"))
     pool = pools.open()
     assert len(pool.volumes()) == 1
     pool.close()
@@ -195,23 +176,17 @@ def test_a_device_that_was_left_suspended_is_resumed(pools: LvmPools) -> None:
     pool.close()
 
 
-def test_a_device_that_is_smaller_than_its_volume_after_a_killed_growth_is_made_as_large(
-    pools: LvmPools, commands: KilledCommands
-) -> None:
+def test_a_device_that_is_smaller_than_its_volume_after_a_killed_growth_is_made_as_large(pools: LvmPools) -> None:
     pool = pools.open()
-    for name in "ab":
-        written(pool, name)
-    grow = ["lvm", "lvextend", *LVM, "--size", f"{2 * MIB}b"]
-    reloads = commands.ioctls([*grow, pools.path(name_of(VolumeId.of_name("a")))], of="DM_TABLE_LOAD")
-    commands.killed_at([*grow, pools.path(name_of(VolumeId.of_name("b")))], reloads[0])
+    volume = written(pool, "a")
+    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], Verb.LOAD)
     pool.close()
     pool = pools.open()
-    for name in "ab":
-        device = pool.attached(VolumeId.of_name(name))
-        assert device is not None
-        assert (pool.volume(VolumeId.of_name(name)).size, device.stat().st_rdev > 0) == (2 * MIB, True)
-        with device.open("rb") as opened:
-            assert opened.seek(0, os.SEEK_END) == 2 * MIB
+    assert pool.volume(volume.id).size == 2 * MIB
+    device = pool.attached(volume.id)
+    assert device is not None
+    with device.open("rb") as opened:
+        assert opened.seek(0, os.SEEK_END) == 2 * MIB
     pool.close()
 
 

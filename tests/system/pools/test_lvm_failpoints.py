@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,8 @@ from rokcsi.model.snapshot import NewSnapshot
 from rokcsi.pools.lvm.names import name_of
 from rokcsi.pools.lvm.records import volume_tags
 from rokcsi.system import failpoints
-from tests.fakes.killed_command import KilledCommands
+from rokcsi.system.dm_ioctl import Verb
+from tests.fakes.killed_command import killed_at
 from tests.fakes.lvm_pools import LvmPools, lvm_pools
 from tests.fakes.pool_records import MIB, new_volume
 from tests.system.crash.elsewhere import elsewhere
@@ -31,7 +31,7 @@ from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.mounts import MountTable
 pool = LvmPool.open(sys.argv[1], sys.argv[2], points=MountTable(), locks=KeyedLocks())
 """
-Prepare = Callable[[LvmPools, Path], None]
+Prepare = Callable[[LvmPools], None]
 
 
 @pytest.fixture
@@ -40,51 +40,36 @@ def pools() -> Iterator[LvmPools]:
         yield pools
 
 
-def filled(pools: LvmPools, folder: Path) -> None:
+def filled(pools: LvmPools) -> None:
     """Leave a volume, with two snapshots cut together."""
-    _ = folder
     pool = pools.open()
     volume = pool.create_volume(new_volume("a"))
     pool.take_snapshots([NewSnapshot("s", volume.id), NewSnapshot("t", volume.id)])
     pool.close()
 
 
-def inactive(pools: LvmPools, folder: Path) -> None:
+def inactive(pools: LvmPools) -> None:
     """Leave the thin pool inactive."""
-    filled(pools, folder)
+    filled(pools)
     pools.group.run("lvchange", "--activate", "n", pools.path(pools.name))
 
 
-def without_identity(pools: LvmPools, folder: Path) -> None:
+def without_identity(pools: LvmPools) -> None:
     """Leave the thin pool as one that was never served."""
-    filled(pools, folder)
+    filled(pools)
     pools.group.run("lvchange", "--deltag", pools.identity(), pools.path(pools.name))
 
 
-def half_way(pools: LvmPools, folder: Path) -> None:
+def half_way(pools: LvmPools) -> None:
     """Leave an lvcreate killed between its two messages."""
-    filled(pools, folder)
-    commands, pool = KilledCommands(folder), pools.open()
+    filled(pools)
+    pool = pools.open()
     wished = pool.create_volume(new_volume("b"))
     pool.delete_volume(wished.id)
     pool.close()
-    tags = [f"--addtag={tag}" for tag in volume_tags(wished)]
+    named = ["--name", name_of(wished.id), *(f"--addtag={tag}" for tag in volume_tags(wished))]
     into = ["--type", "thin", "--virtualsize", f"{MIB}b", "--thinpool", pools.name, pools.group.name]
-    command = [
-        "lvm",
-        "lvcreate",
-        "--config",
-        'devices/hints="none"',
-        "-an",
-        "-ky",
-        "--name",
-        name_of(wished.id),
-        *tags,
-        *into,
-    ]
-    messages = commands.ioctls(command, of="DM_TARGET_MSG")
-    pools.group.run("lvremove", "--yes", pools.path(name_of(wished.id)))
-    commands.killed_at(command, messages[1])
+    killed_at(["lvm", "lvcreate", "-an", "-ky", *named, *into], Verb.MESSAGE, 2)
 
 
 STORIES: dict[str, tuple[Prepare, str]] = {
@@ -98,9 +83,9 @@ STORIES: dict[str, tuple[Prepare, str]] = {
 
 
 @pytest.mark.parametrize("place", sorted(STORIES))
-def test_a_driver_killed_there_leaves_everything_whole(pools: LvmPools, tmp_path: Path, place: str) -> None:
+def test_a_driver_killed_there_leaves_everything_whole(pools: LvmPools, place: str) -> None:
     prepare, deed = STORIES[place]
-    prepare(pools, tmp_path)
+    prepare(pools)
     ended = subprocess.run(
         [sys.executable, "-c", OPENS + deed, pools.group.name, pools.name],
         env={**os.environ, "ROKCSI_FAILPOINT": place},
