@@ -91,6 +91,11 @@ bench: setup ## measure against bare system calls in the same run, print a table
 	@tools/prerequisites
 	$(BIN)/python bench/run.py
 
+lab-bench: setup ## measure a fresh POOL=lvm|… beside its technology's own commands, in a guest of its own (root)
+	@tests/lab/prerequisites
+	@$(BIN)/python -m tests.lab.run_guest --limit 3600 \
+	  'pool=$$(tests/lab/guest/make-pool $(POOL)) && python bench/$(subst -,_,$(POOL)).py "$${pool#*:}" $(ARGS)'
+
 lab-kubernetes: setup ## a cluster of two nodes on this machine with rokcsi installed from the chart; says how to use it (root)
 	@tests/lab/kubernetes/lab up
 
@@ -113,4 +118,5 @@ clean: ## remove .venv and what tools have cached here
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
-  test-system test-e2e sanity lab lab-guest test-lab test-lab-full test-power-cuts lab-kubernetes lab-kubernetes-down bench format proto lock clean
+  test-system test-e2e sanity lab lab-guest lab-bench test-lab test-lab-full test-power-cuts lab-kubernetes \
+  lab-kubernetes-down bench format proto lock clean

@@ -27,7 +27,9 @@ class VolumeGroup:
         self.mapper = DeviceMapper()
         self._disks = disks
         self.disk = device or disks.disk(f"{self.name}.disk", mebibytes * _MIB)
-        self.run("vgcreate", "--quiet", "--physicalextentsize", "1m", self.name, self.disk)
+        # Else udev activates all of it at some moment after the disk was written to first.
+        alone = ("--setautoactivation", "n")
+        self.run("vgcreate", "--quiet", "--physicalextentsize", "1m", *alone, self.name, self.disk)
 
     def run(self, verb: str, *words: str | Path) -> str:
         """Run an LVM command as our driver does."""

@@ -7,9 +7,9 @@ then all active origins are suspended, and the kernel is asked to put a snapshot
 of each empty thin device: the writers wait for that and nothing else.
 
 The snapshots of one call carry the call's batch, and one of them is told how long the
-writers were held up when all are there. Where a crash has left a part of a batch, or nobody
-was told, opening the pool removes it. Before a part of a batch is deleted, the others are
-told to stand for themselves.
+writers were held up when all are there. Where nobody of a batch was told, opening the pool
+removes it. Before a part of a batch is deleted, all the others are told; and of a whole one
+the one that was told goes first, so that what a crash leaves of it goes too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from rokcsi.pools.lvm.footprints import Footprints
 from rokcsi.pools.lvm.inventory import Inventory
 from rokcsi.pools.lvm.mending import delete_if_there
 from rokcsi.pools.lvm.names import name_of
-from rokcsi.pools.lvm.records import Batch, StoredSnapshot, held_tag, record_tags_in, snapshot_tags
+from rokcsi.pools.lvm.records import Batch, StoredSnapshot, held_tag, is_told, record_tags_in, snapshot_tags
 from rokcsi.system.device_mapper import MappedDevice
 from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.lvm import Lvm, NewThinVolume
@@ -94,7 +94,7 @@ class Cutting:
         with self.access.commanding("delete snapshots") as lvm:
             self._settle_those_left(lvm, going)
             try:
-                lvm.remove_if_there([name_of(id_) for id_ in going])
+                lvm.remove_if_there(name_of(id_) for id_ in sorted(going, key=lambda id_: not is_told(going[id_].tags)))
             except LvmRefused:
                 self._forget_those_gone(lvm, going)
                 if any(self.inventory.index.has_snapshot(id_) for id_ in going):
@@ -167,15 +167,14 @@ class Cutting:
 
     def _settle_those_left(self, lvm: Lvm, going: Mapping[SnapshotId, StoredSnapshot]) -> None:
         for batch in {stored.batch for stored in going.values() if stored.batch is not None}:
-            left = [stored for stored in self.inventory.batch(batch) if stored.snapshot.id not in going]
+            left = [it for it in self.inventory.batch(batch) if it.snapshot.id not in going and not is_told(it.tags)]
             if not left:
                 continue
             told = held_tag(left[0].snapshot)
-            lvm.retag([name_of(stored.snapshot.id) for stored in left], add=[told], remove=[batch.tag])
+            lvm.retag([name_of(stored.snapshot.id) for stored in left], add=[told])
             failpoint("lvm.delete-snapshots.settled")
             for stored in left:
-                tags = (*(tag for tag in stored.tags if tag not in {batch.tag, told}), told)
-                self.inventory.put_snapshot(StoredSnapshot(stored.snapshot, tags))
+                self.inventory.put_snapshot(replace(stored, tags=(*stored.tags, told)))
 
     def _forget_those_gone(self, lvm: Lvm, going: Iterable[SnapshotId]) -> None:
         report = lvm.report()

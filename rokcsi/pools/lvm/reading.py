@@ -64,11 +64,11 @@ class PoolReader:
             return []
 
     def _take_snapshots(self, snapshots: Sequence[StoredSnapshot]) -> list[str]:
-        """Take in what stands for itself, and whole batches; nothing is given up while one that cannot be read may belong to it."""
+        """Take in what stands for itself, and answered batches; nothing is given up while one that cannot be read may belong to it."""
         doubtful, unanswered = bool(self._inventory.index.damaged_snapshots), []
         for batch, members in _by_batch(snapshots).items():
             cut = members if batch is None else combined(members)
-            if batch is None or doubtful or (len(cut) == batch.count and cut[0].settled):
+            if batch is None or doubtful or cut[0].settled:
                 for member in cut:
                     self._inventory.put_snapshot(member)
             else:

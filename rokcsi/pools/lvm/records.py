@@ -2,8 +2,8 @@
 
     rokcsi:…           the record: its fields are those of `record_fields`, its form that of `tags`
     rokcsi.cut:ID/N    this snapshot is one of N cut in the same call
-    rokcsi.held:US     writers were held up for so many microseconds; on one snapshot of a call,
-                       set when all are there: without it the call was never answered
+    rokcsi.held:US     writers were held up for so many microseconds; on one snapshot of a call at
+                       least, set when all are there: without it the call was never answered
 
 A record has one more field, `z`: the size asked for, where a clone is made larger than its
 snapshot in a second step. As long as the logical volume is smaller, the clone is unfinished.
@@ -41,7 +41,7 @@ _Thing = TypeVar("_Thing", Volume, Snapshot)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The snapshots of one call: all `count` of them are in the pool, or none was ever promised."""
+    """The snapshots of one call, `count` of them: one of those that are left says that it was answered, or none was ever promised."""
 
     id: str
     count: int
@@ -90,6 +90,11 @@ def snapshot_tags(snapshot: Snapshot, batch: Batch | None = None) -> tuple[str, 
 def held_tag(snapshot: Snapshot) -> str:
     """Write how long a snapshot's writers were held up."""
     return f"rokcsi.held:{round(snapshot.freeze_window_seconds * 1e6)}"
+
+
+def is_told(tags: Iterable[str]) -> bool:
+    """Tell whether a snapshot itself says how long its writers were held up, and so that its call was answered."""
+    return any(_HELD.fullmatch(tag) for tag in tags)
 
 
 def record_tags_in(tags: Iterable[str]) -> tuple[str, ...]:

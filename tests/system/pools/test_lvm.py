@@ -32,7 +32,7 @@ from tests.fakes.pool_records import MIB, new_clone, new_group, new_volume
 pytestmark = pytest.mark.lab
 
 HOSTILE = """
-activation { volume_list = [ "@nothing" ]  thin_pool_autoextend_threshold = 50  monitoring = 0 }
+activation { volume_list = [ "@nothing" ]  activation_mode = "partial"  thin_pool_autoextend_threshold = 50  monitoring = 0 }
 devices { issue_discards = 1  scan_lvs = 1 }
 global { units = "h"  wait_for_locks = 0 }
 report { compact_output = 1  list_item_separator = " "  binary_values_as_numeric = 1  prefixes = 1  columns_as_rows = 1 }

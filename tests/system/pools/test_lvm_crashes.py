@@ -50,6 +50,14 @@ def contents(pool: LvmPool, snapshot: Snapshot) -> bytes:
     return found
 
 
+def size_of_device(pool: LvmPool, volume: Volume) -> int:
+    """Give how many bytes the block device of an attached volume has."""
+    attached = pool.attached(volume.id)
+    assert attached is not None
+    with attached.open("rb") as opened:
+        return opened.seek(0, os.SEEK_END)
+
+
 def snapshot_command(pools: LvmPools, snapshot: Snapshot, *, batch: Batch | None = None) -> list[str]:
     """Give the command that takes a snapshot, as the driver would."""
     tags = [f"--addtag={tag}" for tag in snapshot_tags(snapshot, batch)]
@@ -176,18 +184,31 @@ def test_a_device_that_was_left_suspended_is_resumed(pools: LvmPools) -> None:
     pool.close()
 
 
-def test_a_device_that_is_smaller_than_its_volume_after_a_killed_growth_is_made_as_large(pools: LvmPools) -> None:
+@pytest.mark.parametrize(
+    ("place", "visit", "mebibytes"), [(Verb.LOAD, 1, 1), (Verb.SUSPEND, 2, 2)], ids=["load", "resumption"]
+)
+def test_a_growth_that_was_killed_is_there_whole_or_never_began(
+    pools: LvmPools, place: Verb, visit: int, mebibytes: int
+) -> None:
     pool = pools.open()
     volume = written(pool, "a")
-    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], Verb.LOAD)
+    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], place, visit)
     pool.close()
     pool = pools.open()
-    assert pool.volume(volume.id).size == 2 * MIB
-    device = pool.attached(volume.id)
-    assert device is not None
-    with device.open("rb") as opened:
-        assert opened.seek(0, os.SEEK_END) == 2 * MIB
+    assert pool.volume(volume.id).size == size_of_device(pool, volume) == mebibytes * MIB
+
+
+def test_a_device_that_is_smaller_than_its_volume_is_made_as_large(pools: LvmPools) -> None:
+    pool = pools.open()
+    volume = written(pool, "a")
+    mapper, device = pool._opened.access.mapper, pool._opened.access.mapped(volume.id)
+    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], Verb.SUSPEND, 2)
+    mapper.clear(device)
+    mapper.resume(device)
+    assert size_of_device(pool, volume) == MIB
     pool.close()
+    pool = pools.open()
+    assert pool.volume(volume.id).size == size_of_device(pool, volume) == 2 * MIB
 
 
 def test_an_unfinished_clone_and_half_a_group_are_removed_at_the_start(pools: LvmPools) -> None:

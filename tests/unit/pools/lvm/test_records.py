@@ -163,11 +163,17 @@ def test_a_pool_is_read() -> None:
     assert len(inventory.batch(BATCH)) == 2
 
 
-@pytest.mark.parametrize(("count", "settled"), [(1, True), (2, False), (1, False)])
-def test_a_group_that_was_never_answered_is_given_up(count: int, settled: bool) -> None:  # noqa: FBT001 - a case
-    inventory, found = Inventory(), members(count=count, settled=settled)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_group_that_was_never_answered_is_given_up(count: int) -> None:
+    inventory, found = Inventory(), members(count=count, settled=False)
     assert PoolReader("pool", inventory).read(report(*found)) == [member.name for member in found]
     assert inventory.index.snapshots() == []
+
+
+def test_what_is_left_of_a_group_that_was_answered_stays() -> None:
+    inventory, found = Inventory(), members(count=1)
+    assert PoolReader("pool", inventory).read(report(*found)) == []
+    assert len(inventory.index.snapshots()) == 1
 
 
 def test_no_group_is_given_up_while_a_snapshot_cannot_be_read() -> None:
