@@ -40,7 +40,7 @@ def suites_of(kind: str) -> Sequence[Suite]:
 
 def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
-    yield Suite(kind, "crash", _pytest("crash", "tests/system/crash"), named)
+    yield Suite(kind, "crash", _pytest("crash", "tests/system/crash/test_every_failpoint.py"), named)
     others = "lab" if kind == "loopfile" else "embedded"
     yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named)
     for mode in ("mount", "block"):

@@ -8,7 +8,6 @@ Called once by the pool.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,10 +34,9 @@ from rokcsi.system.freezing import MountPoints
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.lvm import Lvm, mapped_name
 from rokcsi.system.lvm_reports import GroupReport, LogicalVolume
-from rokcsi.system.suspending import Suspender, resume_left_suspended
+from rokcsi.system.suspending import Suspender
 
 declare("lvm.open.activated", "lvm.open.identified", "lvm.reconcile.discarded")
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class _Opening:
     def opened(self, ending: ExitStack) -> OpenedPool:
         """Read the pool and put it together; `ending` is what closing it will do."""
         access, inventory = self._access, self._inventory
-        self._resume()
+        access.resume_all()  # before anything else: somebody may be waiting for it
         identity, report = self._read()
         attempts = Attempts(access, self._reader, self._mending)
         unit = report.group.extent_size
@@ -111,12 +109,6 @@ class _Opening:
             Leftovers(access, inventory, self._attachments),
             ending.pop_all(),
         )
-
-    def _resume(self) -> None:
-        """Let go on whoever a driver before us has stopped: before anything else, somebody may be waiting for it."""
-        mapper, prefix = self._access.mapper, mapped_name(self._access.group, "v-")
-        for name in resume_left_suspended(mapper, [device.name for device in mapper.devices(prefix)]):
-            _log.warning("%s was left suspended, and is resumed now", name)
 
     def _read(self) -> tuple[PoolId, GroupReport]:
         access = self._access

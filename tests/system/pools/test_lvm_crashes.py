@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from rokcsi.model.errors import Damaged
+from rokcsi.model.errors import Damaged, DidNotEnd
 from rokcsi.model.ids import SnapshotId, VolumeId
+from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Volume
 from rokcsi.pools.lvm import LvmPool
@@ -56,6 +57,11 @@ def size_of_device(pool: LvmPool, volume: Volume) -> int:
     assert attached is not None
     with attached.open("rb") as opened:
         return opened.seek(0, os.SEEK_END)
+
+
+def grow_command(pools: LvmPools, volume: Volume, mebibytes: int) -> list[str]:
+    """Give the command that makes a volume larger."""
+    return ["lvm", "lvextend", "--size", f"{mebibytes * MIB}b", pools.path(name_of(volume.id))]
 
 
 def snapshot_command(pools: LvmPools, snapshot: Snapshot, *, batch: Batch | None = None) -> list[str]:
@@ -184,31 +190,56 @@ def test_a_device_that_was_left_suspended_is_resumed(pools: LvmPools) -> None:
     pool.close()
 
 
+# LVM suspends the volume and the pool's three devices, writes down that the volume is larger, and resumes all four.
 @pytest.mark.parametrize(
-    ("place", "visit", "mebibytes"), [(Verb.LOAD, 1, 1), (Verb.SUSPEND, 2, 2)], ids=["load", "resumption"]
+    ("place", "visit", "mebibytes"),
+    [(Verb.LOAD, 1, 1), (Verb.SUSPEND, 4, 1), (Verb.SUSPEND, 5, 2)],
+    ids=["load", "suspensions", "resumptions"],
 )
-def test_a_growth_that_was_killed_is_there_whole_or_never_began(
+def test_a_growth_that_was_killed_is_there_or_never_was_and_nobody_waits_for_ever(
     pools: LvmPools, place: Verb, visit: int, mebibytes: int
 ) -> None:
     pool = pools.open()
     volume = written(pool, "a")
-    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], place, visit)
+    killed_at(grow_command(pools, volume, 2), place, visit)
     pool.close()
     pool = pools.open()
-    assert pool.volume(volume.id).size == size_of_device(pool, volume) == mebibytes * MIB
+    assert pool.volume(volume.id).size == mebibytes * MIB
+    attached = pool.attached(volume.id)
+    assert attached is not None
+    attached.write_bytes(b"the writers go on")
+    pool.grow_volume(volume.id, Bytes(3 * MIB))
+    assert size_of_device(pool, volume) == 3 * MIB
 
 
 def test_a_device_that_is_smaller_than_its_volume_is_made_as_large(pools: LvmPools) -> None:
     pool = pools.open()
     volume = written(pool, "a")
     mapper, device = pool._opened.access.mapper, pool._opened.access.mapped(volume.id)
-    killed_at(["lvm", "lvextend", "--size", f"{2 * MIB}b", pools.path(name_of(volume.id))], Verb.SUSPEND, 2)
+    killed_at(grow_command(pools, volume, 2), Verb.SUSPEND, 8)
     mapper.clear(device)
     mapper.resume(device)
     assert size_of_device(pool, volume) == MIB
     pool.close()
     pool = pools.open()
     assert pool.volume(volume.id).size == size_of_device(pool, volume) == 2 * MIB
+
+
+def test_what_a_command_that_did_not_end_has_suspended_is_resumed_at_once(pools: LvmPools) -> None:
+    pool = pools.open()
+    volume = written(pool, "a")
+    attached = pool.attached(volume.id)
+    assert attached is not None
+
+    def never_ends(*_: object) -> None:
+        killed_at(grow_command(pools, volume, 2), Verb.SUSPEND, 4)
+        raise DidNotEnd("lvm lvextend did not end")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(pool._opened.access.lvm), "extend", never_ends)
+        with pytest.raises(DidNotEnd):
+            pool.grow_volume(volume.id, Bytes(2 * MIB))
+    attached.write_bytes(b"the writers go on")
 
 
 def test_an_unfinished_clone_and_half_a_group_are_removed_at_the_start(pools: LvmPools) -> None:
