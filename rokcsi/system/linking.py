@@ -37,6 +37,11 @@ def flush_filesystem(fd: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
+def flush_every_filesystem() -> None:
+    """Write out everything of all file systems, whoever sees them mounted (sync(2))."""
+    os.sync()
+
+
 def flush_folder(path: Path) -> None:
     """Make the names in a folder durable with one fsync(2); raise OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

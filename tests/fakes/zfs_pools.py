@@ -52,12 +52,14 @@ class ZfsPools:
         zfs("create", *_options("canmount=off", "volmode=dev", "snapdev=hidden", mark), self.dataset)
         self._table = MountTable()
         self._freezers: list[Freezer] = []
+        self._opened: list[ZfsPool] = []
 
     def open(self, *, reserve: bool = False) -> ZfsPool:
         """Open our pool."""
         freezer = Freezer(self._table)
         self._freezers.append(freezer)
-        return ZfsPool.open(self.dataset, freezer=freezer, reserve=reserve)
+        self._opened.append(ZfsPool.open(self.dataset, freezer=freezer, reserve=reserve))
+        return self._opened[-1]
 
     def reopen(self, pool: ZfsPool, *, reserve: bool = False) -> ZfsPool:
         """Let go of what a killed process would, and open again."""
@@ -92,7 +94,9 @@ class ZfsPools:
         zpool("sync", self.pool)
 
     def close(self) -> None:
-        """Remove the pool."""
+        """Remove the pool; what a test that failed has left open is closed."""
+        for pool in self._opened:
+            pool.close()
         for freezer in self._freezers:
             freezer.close()
         self._table.close()

@@ -1,4 +1,4 @@
-"""Volumes made, cloned, grown and described.
+"""Volumes made, cloned and described.
 
 Called by the pool. ZFS sets a volume's record in the call that makes it, as the last thing of
 all: a volume with a record is complete, and one without was never finished.
@@ -6,7 +6,6 @@ all: a volume with a record is complete, and one without was never finished.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import re
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 
 from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.errors import InvalidRequest, SizeOutOfRange, SourceTooLarge, VolumeExists
-from rokcsi.model.ids import SnapshotId, VolumeId
+from rokcsi.model.ids import SnapshotId
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import NewVolume, Volume, no_labels
@@ -33,7 +32,7 @@ SMALLEST_BLOCK = Bytes(4 << 10)
 _COMPRESSION = re.compile(r"on|off|lz4|zle|lzjb|gzip(-[1-9])?|zstd(-([1-9]|1[0-9]))?|zstd-fast(-[1-9][0-9]{0,3})?")
 _CLONE, _DESCRIBE = program("clone"), program("describe")
 
-declare("zfs.create.made", "zfs.clone.made", "zfs.grow.grown", "zfs.describe.written")
+declare("zfs.create.made", "zfs.clone.made", "zfs.describe.written")
 
 
 class Making:
@@ -50,7 +49,7 @@ class Making:
     def create(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, PoolAway."""
         self._refuse_taken(new)
-        _refuse_impossible(new.size)
+        refuse_impossible(new.size)
         _refuse_untunable(new)
         volume = _volume(new, formatted=False)
         dataset = self._places.new_volume(new.id)
@@ -70,7 +69,7 @@ class Making:
             raise SourceTooLarge(
                 f"the snapshot is {source.size}, the volume asked for {new.size}; ask for {source.size}"
             )
-        _refuse_impossible(new.size)
+        refuse_impossible(new.size)
         _refuse_untunable(new)
         volume = _volume(new, formatted=source.formatted)
         dataset = self._places.new_volume(new.id)
@@ -79,20 +78,6 @@ class Making:
             failpoint("zfs.clone.made")
             self._set_aside(dataset)
         return self._put(volume, dataset)
-
-    def grow(self, id: VolumeId, size: Bytes) -> Volume:
-        """Make a volume and its block device larger; raise VolumeNotFound, SizeOutOfRange, PoolFull."""
-        volume = self._index.volume(id)
-        if size < volume.size:
-            raise SizeOutOfRange(f"the volume has {volume.size} and never shrinks to {size}")
-        _refuse_impossible(size)
-        if size == volume.size:
-            return volume
-        dataset = self._places.volume(id)
-        with self._store.changing(f"grow a volume to {size}", [dataset]):
-            self._store.zfs.set_properties(dataset, {"volsize": str(int(size))})
-            failpoint("zfs.grow.grown")
-        return self._put(dataclasses.replace(volume, size=size), dataset)
 
     def describe_volume(self, volume: Volume) -> Volume:
         """Write down what a volume has become; raise PoolFull, PoolAway, ToolFailed."""
@@ -180,7 +165,8 @@ def _volume(new: NewVolume, *, formatted: bool) -> Volume:
     )
 
 
-def _refuse_impossible(size: Bytes) -> None:
+def refuse_impossible(size: Bytes) -> None:
+    """Raise SizeOutOfRange for a size that no volume here can have."""
     if size > LARGEST:
         raise SizeOutOfRange(f"this pool makes no volume larger than {LARGEST}; ask for less than {size}")
     if size == 0 or size % ALLOCATION_UNIT:

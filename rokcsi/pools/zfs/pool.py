@@ -18,6 +18,7 @@ from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.zfs.attachments import Attachments
 from rokcsi.pools.zfs.burial import Burial
 from rokcsi.pools.zfs.cutting import Cutting
+from rokcsi.pools.zfs.growing import Growing
 from rokcsi.pools.zfs.home import Home
 from rokcsi.pools.zfs.leftovers import Leftovers
 from rokcsi.pools.zfs.making import ALLOCATION_UNIT, Making
@@ -55,6 +56,7 @@ class ZfsPool(IndexedPool):
         parts = Parts(self._store, self._index, self._places, self._attachments, reserve, clones)
         self._burial = Burial(parts)
         self._making = Making(parts, self._burial)
+        self._growing = Growing(parts, freezer)
         self._cutting = Cutting(parts, self._burial, freezer)
         start(parts, home.last_opened, self._burial, freezer)
         self._leftovers = Leftovers(parts, home.last_opened, self._burial)
@@ -106,9 +108,9 @@ class ZfsPool(IndexedPool):
         return self._making.clone(id, new)
 
     def grow_volume(self, id: VolumeId, size: Bytes) -> Volume:
-        """Make a volume larger, attached or not; raise VolumeNotFound, SizeOutOfRange, PoolFull."""
+        """Make a volume larger, attached or not; raise VolumeNotFound, SizeOutOfRange, PoolFull, Busy."""
         self._settle()
-        return self._making.grow(id, size)
+        return self._growing.grow(id, size)
 
     def delete_volume(self, id: VolumeId) -> None:
         """Take a volume away; raise VolumeNotFound, StillInUse."""

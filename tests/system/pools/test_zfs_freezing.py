@@ -19,6 +19,7 @@ from rokcsi.model.snapshot import Consistency, NewSnapshot, Snapshot
 from rokcsi.model.volume import NewVolume, Volume, VolumeSource
 from rokcsi.pools.zfs import ZfsPool
 from rokcsi.system.failpoints import failing, visiting
+from rokcsi.system.zvols import is_claimed
 from tests.fakes.pool_records import MIB, new_group
 from tests.fakes.writer import Writer
 from tests.fakes.zfs_pools import ZfsPools
@@ -210,3 +211,44 @@ def test_file_systems_grow_with_their_volume_while_mounted(pools: ZfsPools, pool
         after = os.statvfs(point)
     assert grown.size == 2 * volume.size
     assert after.f_blocks > 1.8 * before.f_blocks
+
+
+def settled(device: Path) -> None:
+    """Let udev do what it does when a device has changed, and open it once more."""
+    subprocess.run(["udevadm", "settle"], check=True, timeout=60)
+    device.open("rb").close()
+
+
+def test_files_that_were_written_a_moment_ago_are_whole_after_their_volume_has_grown(
+    pools: ZfsPools, pool: ZfsPool, mounted: Mounted
+) -> None:
+    content = os.urandom(MIB)
+    for volume, point in mounted:
+        (point / "deep").mkdir()
+        for number in range(20):
+            (point / "deep" / f"file-{number}").write_bytes(content)
+        pool.grow_volume(volume.id, type(volume.size)(2 * volume.size))
+        settled(pool.attach(volume.id))
+        assert [file.read_bytes() == content for file in (point / "deep").iterdir()] == [True] * 20
+
+
+def test_files_of_a_volume_that_is_mounted_where_nobody_sees_it_are_whole_too(pools: ZfsPools, pool: ZfsPool) -> None:
+    volume = pools.formatted(pool, "a", "xfs")
+    device = pool.attach(volume.id)
+    script = (
+        f"mount -o nouuid {device} /mnt && head -c 4000 /dev/zero | tr '\\0' x >/mnt/file; read line; wc -c </mnt/file"
+    )
+    elsewhere = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{script}; umount /mnt"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    until = time.monotonic() + 30
+    while not is_claimed(device):
+        assert time.monotonic() < until, "it was never mounted"
+        time.sleep(0.1)
+    time.sleep(1)
+    pool.grow_volume(volume.id, type(volume.size)(2 * volume.size))
+    settled(device)
+    counted, _ = elsewhere.communicate(b"\n", timeout=30)
+    assert counted.strip() == b"4000"

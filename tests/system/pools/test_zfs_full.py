@@ -7,8 +7,11 @@ import mmap
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,7 +19,7 @@ from rokcsi.model.errors import PoolFull
 from rokcsi.model.pool import Pool
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot
-from rokcsi.model.volume import NewVolume, Volume
+from rokcsi.model.volume import Volume
 from rokcsi.pools.admitting import Limits
 from rokcsi.pools.opening import served
 from rokcsi.pools.zfs import ZfsPool
@@ -25,6 +28,7 @@ from tests.fakes.pool_records import MIB, new_clone, new_volume
 from tests.fakes.zfs_pools import ZfsPools, zpool
 
 pytestmark = pytest.mark.lab
+T = TypeVar("T")
 
 DISK = 512 * MIB
 """Of which ZFS keeps 128 MiB back, for what makes room again."""
@@ -56,31 +60,33 @@ def digest(device: Path) -> str:
         return hashlib.sha256(opened.read(SYNCED * MIB)).hexdigest()
 
 
-def refused(device: Path, begin: int = SYNCED, end: int = 2048) -> bool:
-    """Write at these mebibytes, past the page cache; tell whether a write met an error."""
+def taken(device: Path, begin: int, end: int) -> int:
+    """Write at these mebibytes, past the page cache; give up to which of them before a write met an error."""
     fd = os.open(device, os.O_WRONLY | os.O_DIRECT)
     try:
         with mmap.mmap(-1, MIB) as block:
             for number in range(begin, end):
                 block.seek(0)
                 block.write(os.urandom(MIB))
-                os.pwrite(fd, block, number * MIB)
-    except OSError:
-        return True
+                try:
+                    os.pwrite(fd, block, number * MIB)
+                except OSError:
+                    return number
     finally:
         os.close(fd)
-    return False
+    return end
+
+
+def written_at_once(devices: Sequence[Path], begin: int, end: int) -> list[int]:
+    """Let each device have a writer of its own; give up to where each came."""
+    with ThreadPoolExecutor(len(devices)) as writers:
+        return list(writers.map(lambda device: taken(device, begin, end), devices))
 
 
 def fill(*devices: Path) -> None:
     """Write to these devices at the same time until every writer has met an error."""
-    told: list[bool] = []
-    writers = [threading.Thread(target=lambda device=device: told.append(refused(device))) for device in devices]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert told == [True] * len(devices), "a writer was not told that the pool is full"
+    told = written_at_once(devices, SYNCED, 2048)
+    assert max(told) < 2048, "a writer was not told that the pool is full"
 
 
 def enlarge(pools: ZfsPools) -> None:
@@ -126,8 +132,8 @@ def test_a_full_pool_loses_nothing_that_was_synced_and_goes_on_when_it_is_larger
 
     enlarge(pools)
     awaited(lambda: pool.capacity().available > 256 * MIB)
-    assert not refused(devices[0], 0, SYNCED), "what the snapshot shares"
-    assert not refused(devices[1], SYNCED, 64)
+    assert taken(devices[0], 0, SYNCED) == SYNCED, "what the snapshot shares"
+    assert taken(devices[1], SYNCED, 64) == 64
     clone = pool.clone_snapshot(snapshot.id, new_clone("c", snapshot))
     assert digest(pool.attach(clone.id)) == digests[0]
     again = _from_disk(pools, pool)
@@ -154,7 +160,7 @@ def test_deleting_gives_a_full_pool_its_room_back(pools: ZfsPools) -> None:
     accepted = threading.Event()
 
     def write_until_accepted() -> None:
-        awaited(lambda: not refused(device, SYNCED, 64))
+        awaited(lambda: taken(device, SYNCED, 64) == 64)
         accepted.set()
 
     writer = threading.Thread(target=write_until_accepted)
@@ -172,7 +178,7 @@ def test_what_a_snapshot_keeps_of_a_full_pool_is_shown_and_comes_back_with_its_l
     pool = pools.open()
     small = pool.create_volume(new_volume("small", 64))
     device = pool.attach(small.id)
-    assert not refused(device, 0, 64)
+    assert taken(device, 0, 64) == 64
     [snapshot] = pool.take_snapshots([NewSnapshot("s", small.id)])
     clone = pool.clone_snapshot(snapshot.id, new_clone("c", snapshot))
     big = pool.create_volume(new_volume("big", 2048))
@@ -184,7 +190,7 @@ def test_what_a_snapshot_keeps_of_a_full_pool_is_shown_and_comes_back_with_its_l
     assert pool.capacity().kept == 0
     assert [name for name in pools.names() if "@" in name] == []
     awaited(lambda: pool.capacity().available >= 32 * MIB)
-    assert not refused(pool.attach(big.id), 0, 4)
+    assert taken(pool.attach(big.id), 0, 4) == 4
     pool.close()
 
 
@@ -217,18 +223,24 @@ def _write_for_ever(file: Path) -> None:
             os.fsync(opened.fileno())
 
 
-def test_a_volume_whose_size_is_set_aside_is_written_whole_in_a_full_pool(pools: ZfsPools) -> None:
-    pool = pools.open(reserve=True)
-    volume = pool.create_volume(new_volume("a", 96))
-    with pytest.raises(PoolFull):
-        pool.create_volume(new_volume("b", 2048))
-    assert len(pools.names()) == 1, "what was refused has left something"
-    pool.close()
-    thin = pools.open()
-    big = thin.create_volume(NewVolume("big", Bytes(2048 * MIB), None))
-    fill(thin.attach(big.id))
-    assert not refused(thin.attach(volume.id), 0, 96)
-    with pytest.raises(PoolFull):
-        thin.take_snapshots([NewSnapshot("s", volume.id)])
-    assert list(thin.snapshots()) == []
-    thin.close()
+def test_volumes_whose_sizes_are_set_aside_are_written_whole_and_again_whatever_snapshots_keep(pools: ZfsPools) -> None:
+    strict = pools.open(reserve=True)
+    pool = served(strict, Limits(overcommit=1.0), KeyedLocks())
+    volumes = _until_full(lambda number: pool.create_volume(new_volume(f"v{number}", 48)))
+    assert len(volumes) >= 4
+    devices = [pool.attach(volume.id) for volume in volumes]
+    assert written_at_once(devices, 0, 48) == [48] * len(devices)
+    snapshots = _until_full(lambda number: pool.take_snapshots([NewSnapshot(f"s{number}", volumes[0].id)])[0])
+    assert len(pools.names()) == len(volumes) + len(snapshots), "what was refused has left something"
+    assert written_at_once(devices, 0, 48) == [48] * len(devices)
+    strict.close()
+
+
+def _until_full(deed: Callable[[int], T]) -> list[T]:
+    """Do it until the pool is too full for it; give what it gave each time."""
+    given: list[T] = []
+    with suppress(PoolFull):
+        while len(given) < 100:
+            given.append(deed(len(given)))
+    assert len(given) < 100, "the pool takes everything"
+    return given
