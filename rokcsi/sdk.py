@@ -259,8 +259,7 @@ class Session(Answers):
     def rebuild(self, *, dry_run: bool = False) -> RebuildPlan:
         """File again what the pool knows of checkpoints and the catalogue does not; give what that is.
 
-        `dry_run` only gives what would be added. Nothing is ever removed or changed; runs, notebooks and tasks do
-        not come back.
+        `dry_run` only gives what would be added. Nothing is ever removed or changed.
         """
         self._prepare()
         found = rebuilding.plan(self._world)

@@ -2,18 +2,21 @@
 
 First the plan, to be looked at, then the deed. It only adds: what the catalogue knows stays
 as it is, and a checkpoint that somebody has deleted does not come back as long as a version
-that rests on its cut is known. Runs, notebooks and tasks are not among what snapshots say.
+that rests on its cut is known. Notebooks and runs come back as far as what stands tells of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import InvalidRequest, RecordExists
-from rokcsi.model.history import Version
+from rokcsi.model.history import Notebook, Version
+from rokcsi.model.runs import Run
 from rokcsi.pipeline.label_reading import ReadVersion, is_checkpoint, read_version
+from rokcsi.pipeline.rebuilt import notebooks_of, runs_of
 from rokcsi.pipeline.world import World
 
 
@@ -27,10 +30,17 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class RebuildPlan:
-    """The versions that would be added, the oldest first, and what cannot be."""
+    """What would be added, the oldest versions first, and what cannot be."""
 
-    versions: tuple[Version, ...]
-    unreadable: tuple[Unreadable, ...]
+    versions: tuple[Version, ...] = ()
+    notebooks: tuple[Notebook, ...] = ()
+    runs: tuple[Run, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there is nothing to be added."""
+        return not (self.versions or self.notebooks or self.runs)
 
 
 def plan(world: World) -> RebuildPlan:
@@ -41,19 +51,35 @@ def plan(world: World) -> RebuildPlan:
     lost = {each.version.id: each.version for each in read if each.version.cut_name not in cuts}
     lost |= _resting((each.before for each in read if each.version.id in lost), {**known, **lost})
     new = (version for version in lost.values() if version.id not in known)
-    return RebuildPlan(tuple(sorted(new, key=lambda version: version.created_at)), tuple(unreadable))
+    versions = tuple(sorted(new, key=lambda version: version.created_at))
+    every = [*known.values(), *versions]
+    return RebuildPlan(versions, _lost_notebooks(world, every), _lost_runs(world, every), tuple(unreadable))
 
 
-def carry_out(world: World, wanted: RebuildPlan) -> Sequence[Version]:
-    """Add what a plan names; give what was added. What another process has added meanwhile is passed over."""
-    added = []
+def carry_out(world: World, wanted: RebuildPlan) -> None:
+    """Add what a plan names; what another process has added meanwhile is passed over."""
+    catalog = world.catalog
     for version in wanted.versions:
-        try:
-            world.catalog.versions.add(version)
-        except RecordExists:
-            continue
-        added.append(version)
-    return added
+        with suppress(RecordExists):
+            catalog.versions.add(version)
+    for notebook in wanted.notebooks:
+        with suppress(RecordExists):
+            catalog.notebooks.add(notebook)
+    for run in wanted.runs:
+        with suppress(RecordExists):
+            catalog.runs.add(run)
+
+
+def _lost_notebooks(world: World, versions: Sequence[Version]) -> tuple[Notebook, ...]:
+    known = {notebook.name for notebook in world.catalog.notebooks.list()}
+    claims = {claim.name: claim for claim in world.cluster.claims()}
+    found = notebooks_of(world.cluster.pods(), claims, versions)
+    return tuple(notebook for notebook in found if notebook.name not in known)
+
+
+def _lost_runs(world: World, versions: Sequence[Version]) -> tuple[Run, ...]:
+    known = {run.id for run in world.catalog.runs.list()}
+    return tuple(run for run in runs_of(versions, world.cluster.claims()) if run.id not in known)
 
 
 def _read(world: World) -> tuple[Sequence[ReadVersion], Sequence[Unreadable]]:

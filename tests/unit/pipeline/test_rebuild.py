@@ -16,17 +16,18 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.cluster import LabelledCut, LabelledSnapshot
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import Commit, Notebook, Reason, ReasonKind, Version
-from rokcsi.model.runs import Run
+from rokcsi.model.runs import Run, RunStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
-from rokcsi.pipeline import fingerprint, rebuild, run
+from rokcsi.pipeline import fingerprint, rebuild, resume, run
 from rokcsi.pipeline.checkpoint import Words, of_notebook
 from rokcsi.pipeline.definition import PipelineDefinition
-from rokcsi.pipeline.deletion import delete_version
+from rokcsi.pipeline.deletion import delete_run, delete_version
 from rokcsi.pipeline.describe import url_of
 from rokcsi.pipeline.label_reading import read_version
 from rokcsi.pipeline.labels import labels_of
 from rokcsi.pipeline.restore import restore
+from rokcsi.pipeline.resume import ResumeFrom
 from rokcsi.pipeline.world import World
 from tests.fakes.memory_cluster import MemoryCluster
 
@@ -61,12 +62,10 @@ def test_every_checkpoint_of_a_story_comes_back(
     before = everything(world)
     assert [version for version in before.values() if version.same_cut_as], "the story has versions that share a cut"
 
-    added = rebuild.carry_out(amnesiac, rebuild.plan(amnesiac))
+    rebuild.carry_out(amnesiac, rebuild.plan(amnesiac))
 
     after = everything(amnesiac)
-    assert {version.id for version in added} == set(after)
-    lost = before.keys() - after.keys()
-    assert not lost
+    assert before.keys() == after.keys()
     for id_, version in before.items():
         expected, found = as_labels_have_it(version), after[id_]
         # The version before a step says of concurrent steps and its parent what it rests on.
@@ -95,15 +94,70 @@ def test_a_state_is_restored_by_its_url_from_a_rebuilt_catalogue(
     assert found.working_directory == expected.working_directory
 
 
+def test_notebooks_and_runs_come_back_as_far_as_what_stands_tells_of_them(
+    world: World, amnesiac: World, lab: Notebook, definition: PipelineDefinition
+) -> None:
+    failed = failed_run(world, lab, definition)
+    opened = restore(world, failed.steps[3].attempts[0].before or "", "fix")
+    rebuild.carry_out(amnesiac, rebuild.plan(amnesiac))
+
+    found = {notebook.name: notebook for notebook in amnesiac.catalog.notebooks.list()}
+    assert found.keys() == {"lab", "fix"}
+    assert found["fix"].volumes == opened.volumes
+    assert found["fix"].environment == opened.environment
+    origin = amnesiac.catalog.versions.get(found["fix"].restored_from or "")
+    assert origin.cut_name == world.catalog.versions.get(opened.restored_from or "").cut_name
+    again = amnesiac.catalog.runs.get(failed.id)
+    assert (again.pipeline, again.notebook, again.origin, again.leg) == (failed.pipeline, "lab", failed.origin, 1)
+    assert [(volume.name, volume.claim, volume.mount_path, volume.snapshot) for volume in again.volumes] == [
+        (volume.name, volume.claim, volume.mount_path, volume.snapshot) for volume in failed.volumes
+    ]
+    for step in failed.steps[:4]:
+        known = again.step(step.name)
+        assert known is not None
+        assert known.status is step.status
+        assert [(one.number, one.before, one.after, one.exit_status) for one in known.attempts] == [
+            (one.number, one.before, one.after, one.exit_status) for one in step.attempts
+        ]
+    assert again.step("report") is None
+
+
+def test_a_rebuilt_run_is_resumed_with_its_pipeline_file_and_deleted_with_its_volumes(
+    world: World, amnesiac: World, cluster: MemoryCluster, lab: Notebook, definition: PipelineDefinition
+) -> None:
+    failed = failed_run(world, lab, definition)
+    opened = restore(world, failed.steps[3].attempts[0].before or "", "fix")
+    (cluster.folder(opened.workspace.claim) / "settings").write_text("separator=plus\n")
+    rebuild.carry_out(amnesiac, rebuild.plan(amnesiac))
+
+    with pytest.raises(InvalidRequest, match="was lost with the catalogue; give it with --pipeline FILE"):
+        resume.resume(amnesiac, failed.id, ResumeFrom(notebook="fix"))
+    resumed = resume.resume(amnesiac, failed.id, ResumeFrom(notebook="fix"), definition)
+
+    assert resumed.status is RunStatus.SUCCEEDED
+    assert {step.name: len(step.attempts) for step in resumed.steps} == {
+        "load": 1,
+        "double": 1,
+        "square": 1,
+        "join": 2,
+        "report": 1,
+    }
+    delete_run(amnesiac, failed.id)
+    assert not [name for name in cluster.left() if name.startswith(failed.id)]
+
+
 def test_a_plan_changes_nothing_and_a_second_rebuild_adds_nothing(
     world: World, amnesiac: World, lab: Notebook, definition: PipelineDefinition
 ) -> None:
     failed_run(world, lab, definition)
     plan = rebuild.plan(amnesiac)
     assert everything(amnesiac) == {}
-    assert rebuild.carry_out(amnesiac, plan) == list(plan.versions)
-    assert rebuild.carry_out(amnesiac, plan) == []
-    assert rebuild.plan(amnesiac) == rebuild.RebuildPlan((), ())
+    assert list(amnesiac.catalog.notebooks.list()) == []
+    assert list(amnesiac.catalog.runs.list()) == []
+    for _ in range(2):
+        rebuild.carry_out(amnesiac, plan)
+        assert everything(amnesiac).keys() == {version.id for version in plan.versions}
+    assert rebuild.plan(amnesiac).is_empty
 
 
 def test_a_catalogue_that_is_whole_gets_nothing_and_stays_as_it_is(
@@ -111,7 +165,7 @@ def test_a_catalogue_that_is_whole_gets_nothing_and_stays_as_it_is(
 ) -> None:
     failed_run(world, lab, definition)
     before = everything(world)
-    assert rebuild.plan(world).versions == ()
+    assert rebuild.plan(world).is_empty
     assert everything(world) == before
 
 
@@ -148,7 +202,7 @@ def test_a_pool_without_room_leaves_a_cut_that_is_told_of(
 
 def test_a_cut_of_somebody_else_is_passed_over(world: World, cluster: MemoryCluster, lab: Notebook) -> None:
     cluster.cut("theirs", [lab.workspace.claim])
-    assert rebuild.plan(world) == rebuild.RebuildPlan((), ())
+    assert rebuild.plan(world) == rebuild.RebuildPlan()
 
 
 _EMPTY = LabelledCut(
