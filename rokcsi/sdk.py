@@ -31,6 +31,7 @@ from rokcsi.pipeline import checkpoint as taking
 from rokcsi.pipeline import definition as files
 from rokcsi.pipeline import deletion, retention
 from rokcsi.pipeline import notebook as notebooks
+from rokcsi.pipeline import rebuild as rebuilding
 from rokcsi.pipeline import restore as restoring
 from rokcsi.pipeline import resume as resuming
 from rokcsi.pipeline import run as running
@@ -38,6 +39,7 @@ from rokcsi.pipeline.checkpoint import Words
 from rokcsi.pipeline.definition import PipelineDefinition
 from rokcsi.pipeline.notebook import NewNotebook, NewNotebookVolume
 from rokcsi.pipeline.progress import SILENT, Listener
+from rokcsi.pipeline.rebuild import RebuildPlan
 from rokcsi.pipeline.resume import ResumeFrom
 from rokcsi.pipeline.retention import RetentionPlan, RetentionRule
 from rokcsi.pipeline.run import RunOptions
@@ -253,6 +255,17 @@ class Session(Answers):
         deletion.delete_run(self._world, run_id(id))
 
     # Where things are filed, and what they rest on
+
+    def rebuild(self, *, dry_run: bool = False) -> RebuildPlan:
+        """File again what the pool knows of checkpoints and the catalogue does not; give what that is.
+
+        `dry_run` only gives what would be added. Nothing is ever removed or changed.
+        """
+        self._prepare()
+        found = rebuilding.plan(self._world)
+        if not dry_run:
+            rebuilding.carry_out(self._world, found)
+        return found
 
     def delete_bucket(self, name: str) -> None:
         """Remove an empty bucket; raise StillInUse when it holds objects."""

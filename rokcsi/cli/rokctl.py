@@ -13,6 +13,7 @@ from typer._completion_shared import get_completion_script  # the only way to a 
 
 from rokcsi import __version__
 from rokcsi.cli import asking, deeds, forgetting
+from rokcsi.cli.catalogue import catalog_app
 from rokcsi.cli.exits import FriendlyGroup, show_tracebacks
 from rokcsi.cli.nodes import node_app
 from rokcsi.cli.opening import Place, hoisted
@@ -44,6 +45,7 @@ app.command("delete")(forgetting.delete)
 app.command("retain")(forgetting.retain)
 app.command("pin")(forgetting.pin)
 app.command("unpin")(forgetting.unpin)
+app.add_typer(catalog_app, name="catalog")
 app.add_typer(node_app, name="node")
 app.command("config")(show_settings)
 

@@ -19,6 +19,7 @@ from rokcsi.csi.requests import (
     volume_request,
 )
 from rokcsi.csi.responses import capacity_facts, capacity_message, freeze_facts, snapshot_message, volume_message
+from rokcsi.csi.said import said_of_snapshot
 from rokcsi.csi.texts import required
 from rokcsi.csi.topology import check_reachable, is_here
 from rokcsi.csi.validation import validated
@@ -109,9 +110,9 @@ class ControllerService(AnyController):
         return csi.ListSnapshotsResponse(entries=entries, next_token=found.next_token)
 
     def GetSnapshot(self, request: csi.GetSnapshotRequest, context: grpc.ServicerContext) -> csi.GetSnapshotResponse:
-        """Give one snapshot."""
-        del context
+        """Give one snapshot; the freeze facts and what was said of it go along as trailing metadata."""
         snapshot = self._provisioner.snapshot(required("snapshot_id", request.snapshot_id))
+        context.set_trailing_metadata((*freeze_facts([snapshot]), *said_of_snapshot(snapshot)))
         return csi.GetSnapshotResponse(snapshot=snapshot_message(snapshot, self._provisioner.handles))
 
     def ControllerExpandVolume(

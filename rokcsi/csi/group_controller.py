@@ -11,6 +11,7 @@ from rokcsi.csi.alike import AnyGroupController
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.requests import group_request, handles
 from rokcsi.csi.responses import freeze_facts, group_message
+from rokcsi.csi.said import said_of_group
 from rokcsi.csi.texts import required
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.provisioner import Provisioner
@@ -27,7 +28,8 @@ class GroupControllerService(AnyGroupController):
         self, request: csi.CreateVolumeGroupSnapshotRequest, context: grpc.ServicerContext
     ) -> csi.CreateVolumeGroupSnapshotResponse:
         """Cut the group, or find the one cut before; the freeze facts go along as trailing metadata."""
-        members = self._provisioner.cut_group(group_request(request))
+        said = said_of_group(context.invocation_metadata() or (), request.source_volume_ids)
+        members = self._provisioner.cut_group(group_request(request, said))
         context.set_trailing_metadata(freeze_facts(members))
         return csi.CreateVolumeGroupSnapshotResponse(group_snapshot=self._message(members))
 

@@ -24,8 +24,10 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.texts import name_of, required
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.provisioner import (
+    NOTHING_SAID,
     CapacityRequest,
     GroupRequest,
+    SaidOfGroup,
     SnapshotFilter,
     SnapshotRequest,
     VolumeRequest,
@@ -62,8 +64,8 @@ def snapshot_request(request: csi.CreateSnapshotRequest) -> SnapshotRequest:
     )
 
 
-def group_request(request: csi.CreateVolumeGroupSnapshotRequest) -> GroupRequest:
-    """Read CreateVolumeGroupSnapshot."""
+def group_request(request: csi.CreateVolumeGroupSnapshotRequest, said: SaidOfGroup = NOTHING_SAID) -> GroupRequest:
+    """Read CreateVolumeGroupSnapshot, with what is said of the group beside it."""
     known = read_parameters(request.parameters, FLAGS_OF_GROUPS)
     name = name_of("name", request.name)
     if not request.source_volume_ids:
@@ -74,6 +76,7 @@ def group_request(request: csi.CreateVolumeGroupSnapshotRequest) -> GroupRequest
         allow_unaligned=UNALIGNED in known.on,
         verify=known.verification(*SNAPSHOT_CHECKS),
         labels=known.labels,
+        said=said,
     )
 
 

@@ -18,9 +18,12 @@ from rokcsi.csi.services import Services
 
 WORKERS = 64
 _LARGEST_REQUEST = 1 << 20  # every field of CSI is limited to 4 KiB; groups repeat handles of 67 bytes
+_LARGEST_METADATA = 1 << 18
 _OPTIONS = (
     ("grpc.max_receive_message_length", _LARGEST_REQUEST),
     ("grpc.max_send_message_length", -1),  # a list of all volumes has no limit in CSI
+    ("grpc.max_metadata_size", _LARGEST_METADATA),  # gRPC's own 8 KiB are few for the labels of many volumes
+    ("grpc.absolute_max_metadata_size", _LARGEST_METADATA),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_ping_strikes", 0),  # the sidecars ping more often than gRPC's default allows

@@ -18,7 +18,7 @@ from rokcsi.local.pod_commands import PodCommands
 from rokcsi.local.pod_records import PodState, pod_content, pod_record
 from rokcsi.local.pods import Pods
 from rokcsi.local.records import Shelf
-from rokcsi.model.cluster import Claim, Cut, NewClaim, NewPod, Pod
+from rokcsi.model.cluster import UNLABELLED, Claim, Cut, CutLabels, LabelledCut, NewClaim, NewPod, Pod
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.pool import Leftover
 from rokcsi.system.sandbox.launch import HostSandbox, Sandbox
@@ -76,9 +76,13 @@ class LocalCluster:
         """Remove a claim and its volume, also one whose creation was cut short; raise StillInUse while a pod mounts it."""
         self._claims.delete(name)
 
-    def cut(self, name: str, claims: Sequence[str]) -> Cut:
-        """Snapshot these claims at one instant, all or none; the same name gives the same cut."""
-        return self._cuts.take(name, claims)
+    def cut(self, name: str, claims: Sequence[str], labels: CutLabels = UNLABELLED) -> Cut:
+        """Snapshot these claims at one instant, all or none; the same name gives the same cut, with its first labels."""
+        return self._cuts.take(name, claims, labels)
+
+    def labelled_cuts(self) -> Sequence[LabelledCut]:
+        """Give all cuts that there are, the oldest first, read from the driver's pool."""
+        return self._cuts.labelled()
 
     def delete_cut(self, cut: str) -> None:
         """Remove a cut, by its handle, and all its snapshots."""

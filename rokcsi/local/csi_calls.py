@@ -6,7 +6,7 @@ CSI's calls may all be repeated, so a lost answer costs nothing but the repetiti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,19 +63,20 @@ class Calls:
         method: Callable[..., Any],
         request: Any,
         special: Mapping[grpc.StatusCode, type[RokcsiError]] = NOTHING_SPECIAL,
+        beside: Sequence[tuple[str, bytes]] = (),
     ) -> Answer:
-        """Make a call; raise our error for the driver's status, DriverAway where nobody answers."""
+        """Make a call, with metadata `beside` it; raise our error for the driver's status, DriverAway where nobody answers."""
         started, pause = time.monotonic(), _FIRST_PAUSE_SECONDS
         while True:
             try:
-                message, call = method.with_call(request, timeout=self.patience.try_seconds)  # type: ignore[attr-defined]  # grpc's callables have it
+                message, call = method.with_call(request, timeout=self.patience.try_seconds, metadata=beside)  # type: ignore[attr-defined]  # grpc's callables have it
             except grpc.RpcError as refused:
                 if code_of(refused) not in _STILL_WORKING or self._is_over(refused, time.monotonic() - started):
                     raise self._error(refused, special) from refused
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
-                return Answer(message, {key: str(value) for key, value in call.trailing_metadata() or ()})
+                return Answer(message, {key: _text(value) for key, value in call.trailing_metadata() or ()})
 
     def _is_over(self, refused: grpc.RpcError, waited_seconds: float) -> bool:
         away = code_of(refused) is grpc.StatusCode.UNAVAILABLE
@@ -87,3 +88,7 @@ class Calls:
         return DriverAway(
             f"no driver answers on {self.socket} ({details_of(refused)}); start it with: {self.how_to_start}"
         )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -6,7 +6,8 @@ Called by the rest of `local/`. Every method may be repeated; errors are the dom
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
@@ -20,13 +21,17 @@ from rokcsi.csi.proto import csi_pb2_grpc as services
 from rokcsi.local.csi_calls import Answer, Calls, Patience, open_channel
 from rokcsi.model import errors
 from rokcsi.model.pool import Capacity
+from rokcsi.model.provisioner import NOTHING_SAID, SaidOfGroup
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
+from rokcsi.model.volume import Labels
 
 P = ParamSpec("P")
 M = TypeVar("M")
 FREEZE_WINDOW, CONSISTENCY = "rokcsi-freeze-window-seconds", "rokcsi-consistency"
 _OF_POOL = "rokcsi-pool-"
+_LABELS = "rokcsi-labels-bin"
+_PAGE = 500
 _PROBE_SECONDS = 5.0
 
 _OF_VOLUMES = {
@@ -76,6 +81,18 @@ class SnapshotGroup:
     members: tuple[GroupMember, ...]
     freeze_window_seconds: float
     consistency: Consistency
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedSnapshot:
+    """One snapshot, with what the driver says of its instant and what was said when it was cut."""
+
+    handle: str
+    created_at: dt.datetime
+    size: Bytes
+    freeze_window_seconds: float
+    consistency: Consistency
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +173,30 @@ class CsiClient:
         """Remove a volume; raise StillInUse."""
         self._call(self._controller.DeleteVolume, csi.DeleteVolumeRequest(volume_id=handle))
 
-    def cut(self, name: str, volumes: Sequence[str], parameters: Mapping[str, str]) -> SnapshotGroup:
+    def cut(
+        self, name: str, volumes: Sequence[str], parameters: Mapping[str, str], said: SaidOfGroup = NOTHING_SAID
+    ) -> SnapshotGroup:
         """Snapshot these volumes at one instant, or find the group of this name; raise GroupDiffers, VolumeNotFound, PoolFull."""
-        request = _cut_request(name, volumes, parameters)
-        return _group(self._call(self._groups.CreateVolumeGroupSnapshot, request, _OF_GROUPS))
+        request, beside = _cut_request(name, volumes, parameters), _beside(said)
+        return _group(self._call(self._groups.CreateVolumeGroupSnapshot, request, _OF_GROUPS, beside))
+
+    def members_of_groups(self) -> Iterator[tuple[str, str]]:
+        """Give all snapshots that are members of a group, as pairs of the group's handle and the snapshot's."""
+        token = ""
+        while True:
+            request = csi.ListSnapshotsRequest(max_entries=_PAGE, starting_token=token)
+            found = self._call(self._controller.ListSnapshots, request).message
+            for entry in found.entries:
+                if entry.snapshot.group_snapshot_id:
+                    yield entry.snapshot.group_snapshot_id, entry.snapshot.snapshot_id
+            token = found.next_token
+            if not token:
+                return
+
+    def snapshot(self, handle: str) -> DescribedSnapshot:
+        """Give one snapshot, with what was said of it; raise SnapshotNotFound."""
+        answer = self._call(self._controller.GetSnapshot, csi.GetSnapshotRequest(snapshot_id=handle), _OF_VOLUMES)
+        return _described(answer)
 
     def group(self, handle: str) -> SnapshotGroup:
         """Give a group by its handle; raise GroupNotFound."""
@@ -234,6 +271,25 @@ def _publish_request(
         volume_capability=_capability(volume.filesystem),
         readonly=readonly,
         volume_context={**volume.context, **pod},
+    )
+
+
+def _beside(said: SaidOfGroup) -> tuple[tuple[str, bytes], ...]:
+    if said == NOTHING_SAID:
+        return ()
+    content = {"all": dict(said.of_all), "volumes": {handle: dict(own) for handle, own in said.of_volumes.items()}}
+    return ((_LABELS, json.dumps(content).encode()),)
+
+
+def _described(answer: Answer) -> DescribedSnapshot:
+    snapshot = answer.message.snapshot
+    return DescribedSnapshot(
+        handle=snapshot.snapshot_id,
+        created_at=snapshot.creation_time.ToDatetime(tzinfo=dt.UTC),
+        size=Bytes(snapshot.size_bytes),
+        freeze_window_seconds=float(answer.trailing.get(FREEZE_WINDOW, 0.0)),
+        consistency=Consistency(answer.trailing.get(CONSISTENCY, Consistency.FROZEN)),
+        labels=json.loads(answer.trailing.get(_LABELS, "{}")),
     )
 
 

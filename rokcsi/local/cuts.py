@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from rokcsi.local.claim_records import CutRecord, cut_content, cut_record
 from rokcsi.local.claims import Claims
-from rokcsi.local.csi_client import CsiClient, SnapshotGroup
+from rokcsi.local.csi_client import CsiClient, DescribedSnapshot, SnapshotGroup
 from rokcsi.local.names import check_name
 from rokcsi.local.records import Shelf
-from rokcsi.model.cluster import ClaimSnapshot, Cut
+from rokcsi.model.cluster import UNLABELLED, ClaimSnapshot, Cut, CutLabels, LabelledCut, LabelledSnapshot
 from rokcsi.model.errors import (
     Busy,
     Damaged,
@@ -20,9 +22,11 @@ from rokcsi.model.errors import (
     InvalidRequest,
     RecordExists,
     RokcsiError,
+    SnapshotNotFound,
     Unavailable,
     VolumeNotFound,
 )
+from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.system.failpoints import declare, failpoint
 
 declare("local.cut.intended", "local.cut.taken", "local.cut.removing", "local.cut.removed")
@@ -37,7 +41,7 @@ class Cuts:
         self.shelf = Shelf(folder, cut_record, cut_content)
         self._client, self._namespace, self._claims = client, namespace, claims
 
-    def take(self, name: str, claims: Sequence[str]) -> Cut:
+    def take(self, name: str, claims: Sequence[str], labels: CutLabels = UNLABELLED) -> Cut:
         """Snapshot these claims at one instant, or give the cut taken before; raise RecordExists and what the driver says."""
         check_name("cut", name)
         if not claims or len(set(claims)) != len(claims):
@@ -53,7 +57,7 @@ class Cuts:
                 raise RecordExists(
                     f"cut {name!r} exists, of the claims {', '.join(record.claims)}; choose another name"
                 )
-            return record.cut or self._taken(record)
+            return record.cut or self._taken(record, labels)
 
     def _intended(self, name: str, claims: Sequence[str]) -> CutRecord:
         volumes = tuple(self._claims.record(claim).volume for claim in claims)
@@ -62,9 +66,9 @@ class Cuts:
         failpoint("local.cut.intended")
         return record
 
-    def _taken(self, record: CutRecord) -> Cut:
+    def _taken(self, record: CutRecord, labels: CutLabels) -> Cut:
         try:
-            group = self._ask(record)
+            group = self._ask(record, labels)
         except (Busy, Unavailable):
             raise  # it may be taken or not: the record stays, for a repetition or a deletion
         except RokcsiError:
@@ -75,13 +79,24 @@ class Cuts:
         self.shelf.write(record.name, replace(record, cut=cut))
         return cut
 
-    def _ask(self, record: CutRecord) -> SnapshotGroup:
+    def _ask(self, record: CutRecord, labels: CutLabels = UNLABELLED) -> SnapshotGroup:
         parameters = {
             f"{_METADATA}/name": record.name,
             f"{_METADATA}/namespace": self._namespace,
             f"{_METADATA}content/name": record.group_name,
         }
-        return self._client.cut(record.group_name, record.volumes, parameters)
+        handles = dict(zip(record.claims, record.volumes, strict=True))
+        said = SaidOfGroup({handles[claim]: own for claim, own in labels.of_claims.items()}, labels.of_all)
+        return self._client.cut(record.group_name, record.volumes, parameters, said)
+
+    def labelled(self) -> list[LabelledCut]:
+        """Give all cuts that the driver knows of, the oldest first, with what was said of them."""
+        groups: dict[str, list[DescribedSnapshot]] = defaultdict(list)
+        for group, handle in self._client.members_of_groups():
+            with suppress(SnapshotNotFound):  # it was deleted since the list was given
+                groups[group].append(self._client.snapshot(handle))
+        found = [_labelled(group, members) for group, members in groups.items() if members]
+        return sorted(found, key=lambda cut: cut.created_at)
 
     def delete(self, handle: str) -> None:
         """Remove a cut by its handle, with its snapshots; nothing happens when it is gone."""
@@ -117,6 +132,14 @@ class Cuts:
             return _cut(record, self._ask(record))
         except VolumeNotFound:
             return None
+
+
+def _labelled(group: str, members: Sequence[DescribedSnapshot]) -> LabelledCut:
+    snapshots = (
+        LabelledSnapshot(each.handle, each.size, each.consistency, each.freeze_window_seconds, each.labels)
+        for each in members
+    )
+    return LabelledCut(group, max(each.created_at for each in members), tuple(snapshots))
 
 
 def _cut(record: CutRecord, group: SnapshotGroup) -> Cut:

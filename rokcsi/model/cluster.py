@@ -21,6 +21,7 @@ from typing import Protocol
 from rokcsi.model.filesystems import DEFAULT_FILESYSTEM
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
+from rokcsi.model.volume import Labels, no_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,40 @@ class Cut:
     created_at: dt.datetime
     snapshots: tuple[ClaimSnapshot, ...]
     freeze_window_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CutLabels:
+    """What is said of a cut and kept with its snapshots: of each claim's own, then of all of them alike.
+
+    A snapshot may have no room for all of it: those that come first are kept.
+    """
+
+    of_claims: Mapping[str, Labels] = field(default_factory=dict)
+    of_all: Labels = field(default_factory=no_labels)
+
+
+UNLABELLED = CutLabels()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSnapshot:
+    """One snapshot as the storage knows it; `snapshot` is the driver's handle."""
+
+    snapshot: str
+    size: Bytes
+    consistency: Consistency
+    freeze_window_seconds: float
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledCut:
+    """A cut as the storage knows it, whoever else may have forgotten it."""
+
+    handle: str
+    created_at: dt.datetime
+    snapshots: tuple[LabelledSnapshot, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +170,11 @@ class Cluster(Protocol):
     def delete_claim(self, name: str) -> None:
         """Remove a claim and its volume; raise StillInUse while a pod mounts it."""
 
-    def cut(self, name: str, claims: Sequence[str]) -> Cut:
-        """Snapshot these claims at one instant, all or none; the same name gives the same cut."""
+    def cut(self, name: str, claims: Sequence[str], labels: CutLabels = UNLABELLED) -> Cut:
+        """Snapshot these claims at one instant, all or none; the same name gives the same cut, with its first labels."""
+
+    def labelled_cuts(self) -> Sequence[LabelledCut]:
+        """Give all cuts that there are, the oldest first, read from the storage itself."""
 
     def delete_cut(self, cut: str) -> None:
         """Remove a cut, by its handle, and all its snapshots."""

@@ -44,6 +44,7 @@ class Traits:
     block volumes in use is still cut at one instant. `tunable`: which parts of a `Tuning` mean
     something here; the others are refused before the pool is asked. `copies_by_extent`: a
     snapshot or clone costs in step with the extents of a volume, so that counting them is worth it.
+    `label_bytes`: so much of labels, keys and values in UTF-8 together, every snapshot has room for.
     """
 
     allocation_unit: Bytes
@@ -51,6 +52,7 @@ class Traits:
     raw_snapshots_together: bool
     tunable: frozenset[str] = frozenset()
     copies_by_extent: bool = False
+    label_bytes: int = 4096
 
 
 _NOTHING = Bytes(0)

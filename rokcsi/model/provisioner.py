@@ -61,11 +61,27 @@ class SnapshotRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidOfGroup:
+    """Labels of a group's members: of each volume's own, by its handle, and of all alike. The first are the dearest."""
+
+    of_volumes: Mapping[str, Labels] = field(default_factory=dict)
+    of_all: Labels = field(default_factory=no_labels)
+
+    def of(self, volume: str) -> Labels:
+        """Give what is said of one volume's snapshot, in the order in which it is to be kept."""
+        return {**self.of_volumes.get(volume, {}), **self.of_all}
+
+
+NOTHING_SAID = SaidOfGroup()
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRequest:
     """Snapshots of several volumes at one instant.
 
     `allow_unaligned` accepts members that this pool cannot cut at one instant (several raw
-    block volumes being written); it is recorded as their consistency.
+    block volumes being written); it is recorded as their consistency. `said` is kept with the
+    snapshots as far as the pool has room for labels.
     """
 
     name: str
@@ -73,6 +89,7 @@ class GroupRequest:
     allow_unaligned: bool = False
     verify: Verification = Verification.NONE
     labels: Labels = field(default_factory=no_labels)
+    said: SaidOfGroup = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True)

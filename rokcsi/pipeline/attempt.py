@@ -17,6 +17,7 @@ from rokcsi.pipeline.definition import PipelineDefinition, StepDefinition
 from rokcsi.pipeline.moment import Moment, RunCanceled
 from rokcsi.pipeline.names import RUN_LABEL
 from rokcsi.pipeline.progress import Listener, StepEnded, StepStarted
+from rokcsi.pipeline.titles import end_in_words, step_title
 from rokcsi.pipeline.world import World
 
 _TAIL_BYTES = 4096
@@ -133,7 +134,7 @@ class AttemptOfStep:
                 working_directory=attempt.working_directory,
                 commit=self.commit,
             ),
-            title=_title(self.step.name, attempt, kind),
+            title=step_title(self.step.name, attempt.number, kind, attempt.exit_status),
             message=self.commit.title if self.commit is not None else "",
             author=self.run.author,
             parent=parent,
@@ -150,7 +151,7 @@ class AttemptOfStep:
         if self.moment.canceled:
             return self._given_up(attempt, StepStatus.CANCELED, "the run was canceled")
         if attempt.finished_at is not None:
-            said = f"{_end_in_words(attempt.exit_status)}, but the checkpoint after it could not be taken: {error}"
+            said = f"{end_in_words(attempt.exit_status)}, but the checkpoint after it could not be taken: {error}"
             return self._given_up(attempt, StepStatus.FAILED, said)
         return self._given_up(attempt, StepStatus.FAILED, str(error))
 
@@ -173,25 +174,12 @@ class AttemptOfStep:
         return attempt
 
 
-def _title(step: str, attempt: Attempt, kind: ReasonKind) -> str:
-    again = f" (attempt {attempt.number})" if attempt.number > 1 else ""
-    if kind is ReasonKind.STEP_BEFORE:
-        return f"Before step {step!r}{again}"
-    return f"After step {step!r}{again}: {_end_in_words(attempt.exit_status)}"
-
-
-def _end_in_words(status: int | None) -> str:
-    if status is None:
-        return "did not end by itself"
-    return f"ended by signal {-status}" if status < 0 else f"exit status {status}"
-
-
 def _is_over(pod: Pod) -> bool:
     return pod.phase in {PodPhase.SUCCEEDED, PodPhase.FAILED}
 
 
 def _how_it_failed(pod: Pod) -> str:
-    return _end_in_words(pod.exit_status)
+    return end_in_words(pod.exit_status)
 
 
 def _tail(log: Path | None) -> str:

@@ -29,6 +29,7 @@ from rokcsi.model.history import (
 )
 from rokcsi.model.snapshot import Consistency
 from rokcsi.pipeline.deletion import discard_version
+from rokcsi.pipeline.labels import labels_of
 from rokcsi.pipeline.notebook import opened, ready_notebook
 from rokcsi.pipeline.progress import SILENT, CheckpointTaken, Listener
 from rokcsi.pipeline.tasks import Subject, following, undone_on_failure
@@ -67,13 +68,13 @@ def take(world: World, new: NewCheckpoint, listener: Listener = SILENT) -> Versi
     if not new.volumes:
         raise InvalidRequest(f"{new.object!r} has no volumes; there is nothing to take a checkpoint of")
     claims = [world.cluster.claim(volume.claim) for volume in new.volumes]
-    wanted = _wanted(world, new)
+    wanted, before = _wanted(world, new), _resting_before(world, new)
     with following(world, Subject(TaskKind.CHECKPOINT, new.bucket, new.object, wanted.id), listener) as progress:
         taking = dataclasses.replace(wanted, task=progress.task.id)
         world.catalog.versions.add(taking)
         with undone_on_failure(lambda: discard_version(world, taking)):
             progress.reached(20, f"cutting {len(claims)} {'volume' if len(claims) == 1 else 'volumes at one instant'}")
-            cut = world.cluster.cut(taking.cut_name, taking.claims)
+            cut = world.cluster.cut(taking.cut_name, taking.claims, labels_of(taking, _planned(new, claims), before))
             progress.reached(90, "filing the version")
             ready = _filed(taking, new, claims, cut)
             world.catalog.versions.save(ready)
@@ -155,7 +156,7 @@ def _wanted(world: World, new: NewCheckpoint) -> Version:
         message=new.message,
         author=new.author or world.author,
         state=VersionState.TAKING,
-        cut_name=f"version-{number}",
+        cut_name=cut_name_of(number),
         claims=tuple(volume.claim for volume in new.volumes),
         parent=new.parent,
         completed_steps=new.completed_steps,
@@ -165,7 +166,7 @@ def _wanted(world: World, new: NewCheckpoint) -> Version:
 
 def _filed(taking: Version, new: NewCheckpoint, claims: Sequence[Claim], cut: Cut) -> Version:
     snapshots = {snapshot.claim: snapshot for snapshot in cut.snapshots}
-    members = tuple(_member(new, number, claim, snapshots[claim.name]) for number, claim in enumerate(claims))
+    members = tuple(_member(planned, snapshots[planned.claim]) for planned in _planned(new, claims))
     return dataclasses.replace(
         taking,
         state=VersionState.READY,
@@ -173,24 +174,50 @@ def _filed(taking: Version, new: NewCheckpoint, claims: Sequence[Claim], cut: Cu
         members=members,
         cut=cut.handle,
         freeze_window_seconds=cut.freeze_window_seconds,
-        consistency=max((member.consistency for member in members), key=_WORST_LAST.index),
+        consistency=weakest(members),
     )
 
 
-def _member(new: NewCheckpoint, number: int, claim: Claim, snapshot: ClaimSnapshot) -> Member:
-    volume = new.volumes[number]
-    return Member(
-        object=f"{new.object}_{volume.name}",
-        volume=volume.name,
-        claim=claim.name,
-        snapshot=snapshot.snapshot,
-        size=snapshot.size,
-        filesystem=claim.filesystem,
-        mount_path=volume.mount_path,
-        role=MemberRole.WORKSPACE if number == 0 else MemberRole.DATASET,
-        readonly=volume.readonly,
-        consistency=snapshot.consistency,
+def cut_name_of(version: str) -> str:
+    """Give the name of the cut that is made for a version, by its id."""
+    return f"version-{version}"
+
+
+def weakest(members: Sequence[Member]) -> Consistency:
+    """Give what can be said of all members together."""
+    return max((member.consistency for member in members), key=_WORST_LAST.index)
+
+
+def _planned(new: NewCheckpoint, claims: Sequence[Claim]) -> tuple[Member, ...]:
+    """Give the members as they are known before the cut: without snapshots."""
+    return tuple(
+        Member(
+            object=f"{new.object}_{volume.name}",
+            volume=volume.name,
+            claim=claim.name,
+            snapshot="",
+            size=claim.size,
+            filesystem=claim.filesystem,
+            mount_path=volume.mount_path,
+            role=MemberRole.WORKSPACE if number == 0 else MemberRole.DATASET,
+            readonly=volume.readonly,
+        )
+        for number, (volume, claim) in enumerate(zip(new.volumes, claims, strict=True))
     )
+
+
+def _member(planned: Member, snapshot: ClaimSnapshot) -> Member:
+    return dataclasses.replace(
+        planned, snapshot=snapshot.snapshot, size=snapshot.size, consistency=snapshot.consistency
+    )
+
+
+def _resting_before(world: World, new: NewCheckpoint) -> Version | None:
+    """Give the version before a step when it rests on another's cut: no snapshot tells of it but those after the step."""
+    if new.reason.kind is not ReasonKind.STEP_AFTER or new.parent is None:
+        return None
+    before = world.catalog.versions.get(new.parent)
+    return before if before.same_cut_as is not None else None
 
 
 def _commit(world: World, notebook: Notebook, pod: Pod) -> Commit | None:

@@ -62,7 +62,7 @@ def resume(
     """
     where, options, listener = where or ResumeFrom(), options or RunOptions(), Serialized(listener)
     before = _resumable(world, run_id)
-    definition = definition or parse(before.definition, f"the pipeline file of run {run_id}")
+    definition = definition or _own_definition(before)
     _check(before, where, definition)
     parameters = chosen_parameters(definition, {**_still_known(before, definition), **options.parameters})
     with following(world, Subject(TaskKind.RUN, before.pipeline, run_id, run_id), listener) as progress:
@@ -87,6 +87,14 @@ def resume(
             remove_claims(world, before, keep=frozenset(volume.claim for volume in run.volumes))
             leg = Leg(world, run, definition, state.origin, state.completed, options.parallelism, listener)
             return conclude(world, leg.go(progress), progress, listener)
+
+
+def _own_definition(run: Run) -> PipelineDefinition:
+    if not run.definition:
+        raise InvalidRequest(
+            f"the pipeline file of run {run.id} was lost with the catalogue; give it with --pipeline FILE"
+        )
+    return parse(run.definition, f"the pipeline file of run {run.id}")
 
 
 def _lain_seconds(world: World, run: Run) -> float:

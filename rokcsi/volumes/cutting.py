@@ -7,7 +7,7 @@ that is damaged goes, and its whole group with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.errors import GroupNotFound, InvalidRequest, VolumeDamaged
@@ -40,14 +40,17 @@ class SnapshotCutter:
             return self._verified(self._pool.take_snapshots([new]))[0]
 
     def cut_group(
-        self, name: str, volumes: Sequence[VolumeId], verify: Verification, labels: Labels, *, aligned: bool
+        self, name: str, labels: Mapping[VolumeId, Labels], verify: Verification, *, aligned: bool
     ) -> Sequence[Snapshot]:
-        """Cut all at one instant, or none; raise VolumeNotFound, GroupDiffers, VolumeDamaged, PoolFull, NotSupported."""
-        if not volumes or len(set(volumes)) < len(volumes):
-            raise InvalidRequest("a group has one member or more, each volume once; name each volume once")
-        group = GroupMembership.of_name(checked_name(name), len(volumes))
-        labels = _with_verification(labels, verify)
-        news = [NewSnapshot(member_name(group.id, volume), volume, group, labels) for volume in volumes]
+        """Cut all these volumes at one instant, or none, each snapshot with its labels.
+
+        Raises VolumeNotFound, GroupDiffers, VolumeDamaged, PoolFull, NotSupported.
+        """
+        group = GroupMembership.of_name(checked_name(name), len(labels))
+        news = [
+            NewSnapshot(member_name(group.id, volume), volume, group, _with_verification(said, verify))
+            for volume, said in labels.items()
+        ]
         with self._locks.held([f"request {group.id}"]):
             return self._verified(self._pool.take_snapshots(news, aligned=aligned))
 

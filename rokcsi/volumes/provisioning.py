@@ -21,6 +21,7 @@ from rokcsi.model.snapshot import Snapshot
 from rokcsi.model.volume import Volume
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.cutting import SnapshotCutter
+from rokcsi.volumes.labelling import with_said
 from rokcsi.volumes.making import VolumeMaker
 from rokcsi.volumes.mutable import checked_mutable
 from rokcsi.volumes.naming import is_transient
@@ -143,9 +144,15 @@ class PoolProvisioner:
 
         Raises InvalidRequest, GroupDiffers, VolumeNotFound, VolumeDamaged, PoolFull, NotSupported.
         """
-        volumes = [self._shown_or_gone(handle) for handle in request.volumes]
+        room = self._pool.traits.label_bytes
+        labels = {
+            self._shown_or_gone(handle): with_said(request.labels, request.said.of(handle), room)
+            for handle in request.volumes
+        }
+        if not labels or len(labels) < len(request.volumes):
+            raise InvalidRequest("a group has one member or more, each volume once; name each volume once")
         aligned = not request.allow_unaligned
-        return self._cutter.cut_group(request.name, volumes, request.verify, request.labels, aligned=aligned)
+        return self._cutter.cut_group(request.name, labels, request.verify, aligned=aligned)
 
     def remove_group(self, handle: str, snapshots: Sequence[str]) -> None:
         """Remove a group and all its members; an unknown one is removed already.

@@ -55,6 +55,17 @@ def test_a_snapshot_tells_of_its_volume(tested: TestedPool) -> None:
     assert tested.pool.snapshot(snapshot.id) == snapshot
 
 
+def test_a_snapshot_has_room_for_as_many_bytes_of_labels_as_the_pool_says(tested: TestedPool) -> None:
+    room = tested.pool.traits.label_bytes
+    volumes = [written(tested, name) for name in "ab"]
+    value = ('["ä, b"]' * room).encode()[: room - len("rok/label")].decode(errors="ignore")
+    news = [replace(new, labels={"rok/label": value}) for new in new_group("g", volumes)]
+    cut = list(tested.pool.take_snapshots(news))
+    assert [snapshot.labels["rok/label"] for snapshot in cut] == [value] * 2
+    tested.restart()
+    assert [tested.pool.snapshot(snapshot.id) for snapshot in cut] == cut
+
+
 def test_everything_about_a_snapshot_is_known_again_after_a_restart(tested: TestedPool) -> None:
     volumes = [written(tested, name) for name in "ab"]
     cut = list(tested.pool.take_snapshots(new_group("g", volumes)))

@@ -36,16 +36,20 @@ class CsiCaller:
         return self.call_with_metadata(method, request, timeout)[0]
 
     def call_with_metadata(
-        self, method: str, request: Any, timeout: float | None = TIMEOUT_SECONDS
+        self,
+        method: str,
+        request: Any,
+        timeout: float | None = TIMEOUT_SECONDS,
+        metadata: Sequence[tuple[str, str | bytes]] = (),
     ) -> tuple[Any, dict[str, str]]:
-        """Make a call; give the response and the trailing metadata."""
+        """Make a call, with metadata beside it; give the response and the trailing metadata."""
         stub: Any = getattr(stub_with(self.channel, method), method)
         try:
-            response, call = stub.with_call(request, timeout=timeout)
+            response, call = stub.with_call(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             told: Any = error
             raise Refused(told.code(), told.details()) from error
-        return response, {key: str(value) for key, value in call.trailing_metadata()}
+        return response, {key: _text(value) for key, value in call.trailing_metadata()}
 
     def volume(self, name: str = "v", **fields: Any) -> csi.Volume:
         """Make a mounted volume of 1 GiB, or as the fields say."""
@@ -63,6 +67,10 @@ class CsiCaller:
         request = csi.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volume_ids)
         cut: csi.VolumeGroupSnapshot = self.call("CreateVolumeGroupSnapshot", request).group_snapshot
         return cut
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def stub_with(channel: grpc.Channel, method: str) -> Any:

@@ -17,9 +17,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rokcsi.model.cluster import Claim, ClaimSnapshot, Cut, NewClaim, NewPod, Pod, PodPhase
+from rokcsi.model.cluster import (
+    UNLABELLED,
+    Claim,
+    ClaimSnapshot,
+    Cut,
+    CutLabels,
+    LabelledCut,
+    LabelledSnapshot,
+    NewClaim,
+    NewPod,
+    Pod,
+    PodPhase,
+)
 from rokcsi.model.errors import RecordExists, RecordNotFound, SnapshotNotFound, StillInUse
 from rokcsi.model.snapshot import Consistency
+from rokcsi.model.volume import Labels
+from rokcsi.volumes.labelling import with_said
 
 STOPPED = -15
 
@@ -73,10 +87,12 @@ class MemoryCluster:
     programs: dict[str, Program] = field(default_factory=dict)
     failure: Failure | None = None
     calls: list[str] = field(default_factory=list)
+    label_bytes: int = 4096
 
     def __post_init__(self) -> None:
         self._claims: dict[str, Claim] = {}
         self._cuts: dict[str, Cut] = {}
+        self._labels: dict[str, CutLabels] = {}
         self._pods: dict[str, _Running] = {}
         self._lock = threading.RLock()
         for part in ("claims", "cuts", "logs"):
@@ -126,7 +142,7 @@ class MemoryCluster:
             if self._claims.pop(name, None) is not None:
                 shutil.rmtree(self.folder(name))
 
-    def cut(self, name: str, claims: Sequence[str]) -> Cut:
+    def cut(self, name: str, claims: Sequence[str], labels: CutLabels = UNLABELLED) -> Cut:
         with self._called("cut"), self._lock:
             if name in self._cuts:
                 return self._cuts[name]
@@ -141,7 +157,32 @@ class MemoryCluster:
                 for claim in claims
             )
             self._cuts[name] = Cut(name, handle, dt.datetime.now(dt.UTC), snapshots, 0.0005)
+            self._labels[handle] = labels
             return self._cuts[name]
+
+    def labelled_cuts(self) -> Sequence[LabelledCut]:
+        with self._called("labelled_cuts"), self._lock:
+            return [self._labelled(cut) for cut in self._cuts.values()]
+
+    def _labelled(self, cut: Cut) -> LabelledCut:
+        labels = self._labels[cut.handle]
+        return LabelledCut(
+            cut.handle,
+            cut.created_at,
+            tuple(
+                LabelledSnapshot(
+                    member.snapshot,
+                    member.size,
+                    member.consistency,
+                    cut.freeze_window_seconds,
+                    self._kept({**labels.of_claims.get(member.claim, {}), **labels.of_all}),
+                )
+                for member in sorted(cut.snapshots, key=lambda member: member.claim)
+            ),
+        )
+
+    def _kept(self, labels: Labels) -> Labels:
+        return with_said({}, labels, self.label_bytes)
 
     def delete_cut(self, cut: str) -> None:
         with self._called("delete_cut"), self._lock:

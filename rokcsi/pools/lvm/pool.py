@@ -14,6 +14,7 @@ from rokcsi.model.snapshot import NewSnapshot, Snapshot
 from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
 from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.lvm.opened import OpenedPool, Runners, opened_pool
+from rokcsi.pools.lvm.records import LABEL_BYTES
 from rokcsi.system.command import HostRunner
 from rokcsi.system.freezing import MountPoints
 from rokcsi.system.locks import KeyedLocks
@@ -54,6 +55,7 @@ class LvmPool(IndexedPool):
             allocation_unit=self._opened.room.unit,
             formats_volumes=False,
             raw_snapshots_together=True,
+            label_bytes=LABEL_BYTES,
         )
 
     def capacity(self) -> Capacity:

@@ -33,6 +33,7 @@ from rokcsi.pools.record_fields import (
 )
 from rokcsi.system.lvm_reports import LogicalVolume
 
+LABEL_BYTES = 512  # the group's metadata has a fixed size, and every snapshot takes of it
 _CUT = re.compile(r"rokcsi\.cut:([0-9a-f]{12})/([1-9][0-9]{0,5})")
 _HELD = re.compile(r"rokcsi\.held:([0-9]{1,15})")
 _OURS = ("rokcsi:", "rokcsi.")

@@ -28,6 +28,7 @@ from rokcsi.pools.record_fields import (
 )
 from rokcsi.system.thin_pool import HIGHEST_ID
 
+LABEL_BYTES = 512  # the journal's room is small, and every snapshot takes of it
 LEASE_KEY = "lease"
 _GOING = "going:"
 Id = VolumeId | SnapshotId

@@ -16,6 +16,7 @@ from rokcsi.model.volume import Labels, NewVolume, Volume, no_labels
 from rokcsi.pools.indexed import IndexedPool
 from rokcsi.pools.lvm_direct.cutting import Cutting
 from rokcsi.pools.lvm_direct.devices import Devices
+from rokcsi.pools.lvm_direct.entries import LABEL_BYTES
 from rokcsi.pools.lvm_direct.founding import journal_of
 from rokcsi.pools.lvm_direct.ledger import Ledger
 from rokcsi.pools.lvm_direct.leftovers import Leftovers
@@ -28,7 +29,9 @@ from rokcsi.system.lvm import mapped_name
 from rokcsi.system.suspending import Suspender
 from rokcsi.system.thin_pool import ThinPool
 
-_TRAITS = Traits(allocation_unit=ALLOCATION_UNIT, formats_volumes=False, raw_snapshots_together=True)
+_TRAITS = Traits(
+    allocation_unit=ALLOCATION_UNIT, formats_volumes=False, raw_snapshots_together=True, label_bytes=LABEL_BYTES
+)
 
 
 class LvmDirectPool(IndexedPool):

@@ -26,6 +26,7 @@ from rokcsi.pools.zfs.names import Names
 from rokcsi.pools.zfs.parts import Parts
 from rokcsi.pools.zfs.places import Places
 from rokcsi.pools.zfs.reading import Reader
+from rokcsi.pools.zfs.records import LABEL_BYTES
 from rokcsi.pools.zfs.room import Room
 from rokcsi.pools.zfs.starting import start
 from rokcsi.pools.zfs.store import Store, program
@@ -36,6 +37,7 @@ _TRAITS = Traits(
     formats_volumes=False,
     raw_snapshots_together=True,
     tunable=frozenset({"block_size", "compression"}),
+    label_bytes=LABEL_BYTES,
 )
 _FEATURES, _MEASURE = program("features"), program("measure")
 

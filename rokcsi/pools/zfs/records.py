@@ -33,6 +33,7 @@ DELETED = "dev.rokcsi:deleted"
 POOL = "dev.rokcsi:pool"
 OPENED = "dev.rokcsi:opened"
 OWN = (VOLUME, SNAPSHOT, DELETED)
+LABEL_BYTES = 2048  # written as ASCII they may become six times as long, which still packs into one property
 _LONGEST = 8191  # ZAP_MAXVALUELEN, less the end
 _LONGEST_UNPACKED = 1 << 20
 _PACKED = "zlib:"

@@ -5,16 +5,18 @@ What the other kinds of pools cost is counted in the tests of each.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 import pytest
 
 from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.csi.said import LABELS
 from tests.fakes.loop_file_pools import LoopFilePools
 from tests.system.crash.served import ServedDriver
 from tests.system.crash.story import MOUNTED, Story
@@ -108,7 +110,7 @@ def test_a_checkpoint_of_three_mounted_volumes_has_one_freeze_window_around_thre
         make(driver, story, story.mount(name))
     take(driver, story, "first", names)  # the watchdog starts at the first freeze, once
     with Strace(process_of(driver), tmp_path / "trace") as strace:
-        take(driver, story, "second", names)
+        take(driver, story, "second", names, labels={"rok/title": "t" * 900, "rok/message": "m" * 900})
     order = [word for line in strace.lines() for word in (FREEZE, THAW, CUT) if "ioctl(" in line and word in line]
     assert order.count(FREEZE) == order.count(THAW) == 3
     window = order[order.index(FREEZE) : len(order) - order[::-1].index(THAW)]
@@ -121,8 +123,11 @@ def test_a_checkpoint_of_three_mounted_volumes_has_one_freeze_window_around_thre
         make(driver, story, story.unmount(name))
 
 
-def take(driver: ServedDriver, story: Story, name: str, volumes: tuple[str, ...]) -> None:
+def take(
+    driver: ServedDriver, story: Story, name: str, volumes: tuple[str, ...], labels: Mapping[str, str] | None = None
+) -> None:
     request = csi.CreateVolumeGroupSnapshotRequest(
         name=name, source_volume_ids=[story.volume(each) for each in volumes]
     )
-    driver.calls.groups.CreateVolumeGroupSnapshot(request, timeout=30)
+    beside = ((LABELS, json.dumps({"all": labels or {}, "volumes": {}}).encode()),)
+    driver.calls.groups.CreateVolumeGroupSnapshot(request, timeout=30, metadata=beside)
