@@ -16,7 +16,7 @@ from typing import Protocol
 
 from rokcsi.model.catalog import Catalog
 from rokcsi.model.claims import NamespacedName
-from rokcsi.model.cluster import PodPhase
+from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
@@ -66,13 +66,18 @@ class PodEnd:
 
 @dataclass(frozen=True, slots=True)
 class VisitingPod:
-    """A pod as the cluster knows it; `started` tells that a container of it has run, `leaving` that it is being deleted."""
+    """A pod as the cluster knows it, with the claims that it mounts.
+
+    `started` tells that a container of it has run, `leaving` that it was deleted before all of
+    them had ended.
+    """
 
     at: PodAtDoor
     phase: PodPhase
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: PodOwner | None = None
+    mounts: tuple[PodVolume, ...] = ()
     started: bool = False
     leaving: bool = False
     set_up: PodSetUp = field(default_factory=PodSetUp)
@@ -146,8 +151,11 @@ class VisitedPods(Protocol):
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name by now."""
 
-    def volumes(self, at: PodAtDoor) -> Sequence[VisitedVolume]:
-        """Give the volumes of our driver in a pod, in the pod's order; those without a volume yet are left out."""
+    def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
+        """Give the volumes of our driver in a pod, in the pod's order; claims without a volume are left out."""
+
+    def namespace_since(self, name: str) -> dt.datetime | None:
+        """Give when a namespace was made; None where there is none."""
 
 
 class VolumeCuts(Protocol):
@@ -156,8 +164,8 @@ class VolumeCuts(Protocol):
     def cut(self, name: str, volumes: Sequence[str]) -> VolumeCut:
         """Snapshot these volumes at one instant, all or none; the same name gives the same cut."""
 
-    def remove(self, handle: str, snapshots: Sequence[str]) -> None:
-        """Remove a cut with its snapshots; nothing happens when it is gone."""
+    def remove(self, handle: str) -> None:
+        """Remove a cut with its snapshots; nothing happens when it is gone, or its node for good."""
 
     def fullness(self, volume: str) -> float:
         """Give what share of the volume's pool is used, 0 to 1."""

@@ -133,7 +133,7 @@ class AttemptOfStep:
                 working_directory=attempt.working_directory,
                 commit=self.commit,
             ),
-            title=_title(self.step.name, attempt, kind),
+            title=title_of(self.step.name, attempt, kind),
             message=self.commit.title if self.commit is not None else "",
             author=self.run.author,
             parent=parent,
@@ -173,7 +173,8 @@ class AttemptOfStep:
         return attempt
 
 
-def _title(step: str, attempt: Attempt, kind: ReasonKind) -> str:
+def title_of(step: str, attempt: Attempt, kind: ReasonKind) -> str:
+    """Give what a checkpoint at one end of an attempt is called."""
     again = f" (attempt {attempt.number})" if attempt.number > 1 else ""
     if kind is ReasonKind.STEP_BEFORE:
         return f"Before step {step!r}{again}"
