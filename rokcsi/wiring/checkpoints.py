@@ -41,42 +41,47 @@ _KEEP_SECONDS = 5.0  # what has to go may wait until those who come are through
 
 
 class Checkpoints:
-    """All of it, begun and ended together."""
+    """All of it, begun and ended together; nodes and the switchboard ask at `endpoint`."""
 
-    def __init__(self, settings: TimelineSettings, directory: Directory, api: Any) -> None:
+    def __init__(self, settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog) -> None:
         wanted, cuts = settings.checkpoints, NodeCuts(directory)
-        pods, announcing = (
-            KubernetesVisitedPods(api, settings.driver_name),
-            Announcing(PodEvents(api, "rokcsi-timeline")),
-        )
-        self._shelves = NamespaceCatalogs(Path(wanted.catalogs))
+        self.shelves = NamespaceCatalogs(Path(wanted.catalogs))
         most = None if wanted.checkpoint_bytes is None else Bytes(wanted.checkpoint_bytes)
+        pods = KubernetesVisitedPods(api, settings.driver_name)
+        announcing = Announcing(PodEvents(api, f"{settings.driver_name}-timeline"))
         room = Room(cuts, RoomRules(wanted.checkpoint_limit, most), announcing)
-        witness = Witness(utc_now)
-        taking = Taking(cuts)
-        self.visits = Visiting(
-            VisitParts(pods, self._shelves, taking, room, announcing, witness, self._settle, self._keep)
+        parts = VisitParts(
+            pods, self.shelves, Taking(cuts), room, announcing, Witness(utc_now), self._settle, self._keep
         )
-        self.origins = NamespaceOrigins(self._shelves, pods, ConfigMapGrants(api))
-        self._settling = Settling(pods, self._shelves, self.visits, utc_now)
-        keeping = Keeping(pods, self._shelves, cuts, self.visits, KeepingRules(wanted.checkpoint_runs, most))
+        visiting = Visiting(parts)
+        self.origins = NamespaceOrigins(self.shelves, pods, ConfigMapGrants(api))
+        self._settling = Settling(pods, self.shelves, visiting, utc_now)
+        keeping = Keeping(pods, self.shelves, cuts, visiting, KeepingRules(wanted.checkpoint_runs, most))
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
+        self._server = _server(settings, visiting, self.origins, calls)
+
+    @property
+    def endpoint(self) -> str:
+        """Give HOST:PORT."""
+        return self._server.endpoint
 
     def start(self) -> None:
-        """Begin with what a timeline before this one has left."""
+        """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken."""
         self._visits_due.start()
         self._kept_due.start()
         for pod in self._settling.unsettled():
             self._settle(pod)
-        for namespace in self._shelves.namespaces():
+        for namespace in self.shelves.namespaces():
             self._keep(namespace)
+        self._server.start()
 
     def stop(self) -> None:
-        """Begin nothing more, and give the catalogues back."""
+        """Let what is under way end, begin nothing more, and give the catalogues back."""
+        self._server.stop()
         self._visits_due.stop()
         self._kept_due.stop()
-        self._shelves.close()
+        self.shelves.close()
 
     def _settle(self, pod: PodAtDoor) -> None:
         self._visits_due.put(pod.uid, pod, FIRST_LOOK_SECONDS)
@@ -87,15 +92,12 @@ class Checkpoints:
 
 def serve_checkpoints(
     settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, parts: ExitStack
-) -> Origins:
+) -> Checkpoints:
     """Serve nodes and the switchboard until `parts` ends; raise InvalidRequest, SocketTaken, SystemCallFailed."""
-    checkpoints = Checkpoints(settings, directory, api)
+    checkpoints = Checkpoints(settings, directory, api, calls)
     parts.callback(checkpoints.stop)
-    server = _server(settings, checkpoints.visits, checkpoints.origins, calls)
     checkpoints.start()
-    server.start()
-    parts.callback(server.stop)
-    return checkpoints.origins
+    return checkpoints
 
 
 def _server(settings: TimelineSettings, visits: Visits, origins: Origins, calls: CallLog) -> Server:

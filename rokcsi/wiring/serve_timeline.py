@@ -85,7 +85,7 @@ def _begin(
     if settings.listen is not None:
         from rokcsi.wiring.checkpoints import serve_checkpoints  # noqa: PLC0415 - brings the catalogue along
 
-        origins = serve_checkpoints(settings, directory, api, calls, parts)
+        origins = serve_checkpoints(settings, directory, api, calls, parts).origins
     desk = Desk(KubernetesClaims(api, settings.driver_name, origins), PoolPlaces(directory), notices, log)
     log.count_waiting(desk.waiting)
     desk.start()
