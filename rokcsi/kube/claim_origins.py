@@ -20,4 +20,4 @@ class KubernetesClaimOrigins:
     def origin_of(self, claim: NamespacedName) -> str:
         """Give the annotation, empty where there is none; raise RosterAway."""
         found = read(self._core.read_namespaced_persistent_volume_claim, claim.name, claim.namespace)
-        return ((found or {"metadata": {}})["metadata"].get("annotations") or {}).get(ORIGIN, "")
+        return str(((found or {"metadata": {}})["metadata"].get("annotations") or {}).get(ORIGIN, ""))

@@ -33,7 +33,7 @@ def controller(flags: dict[str, Any]) -> SwitchboardSettings:
 
 def timeline(flags: dict[str, Any]) -> TimelineSettings:
     effective = read_settings(flags)
-    return TimelineSettings.of(effective.serve, effective.network)
+    return TimelineSettings.of(effective.serve, effective.network, effective.checkpoints)
 
 
 def test_a_node_comes_back_from_json_as_it_went() -> None:
