@@ -74,7 +74,7 @@ def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
 
 _VERSION_SAME = (
     *("id", "bucket", "object", "created_at", "title", "message", "author", "cut_name", "cut"),
-    *("same_cut_as", "parent", "task", "freeze_window_seconds", "pinned"),
+    *("same_cut_as", "parent", "task", "freeze_window_seconds", "pinned", "late"),
 )
 
 
@@ -159,7 +159,7 @@ def attempt_columns(run: str, step: str, attempt: Attempt) -> Columns:
 def _attempt_of(row: RowMapping) -> Attempt:
     same = (
         *("number", "pod", "exit_status", "started_at", "finished_at", "before", "after", "environment"),
-        *("working_directory", "log", "log_tail", "message"),
+        *("working_directory", "log", "log_tail", "message", "pod_uid"),
     )
     return Attempt(
         status=StepStatus(row["status"]),

@@ -26,10 +26,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0002"
+HEAD = "0003"
 
 metadata = MetaData(
     naming_convention={
@@ -109,6 +110,7 @@ versions = Table(
     Column("completed_steps", _json(), nullable=False),
     Column("concurrent_steps", _json(), nullable=False),
     Column("pinned", Boolean, nullable=False),
+    Column("late", Boolean, nullable=False, server_default=false()),
     ForeignKeyConstraint(["bucket", "object"], ["objects.bucket", "objects.name"]),
     Index(None, "bucket", "object"),
     Index(None, "run"),
@@ -218,5 +220,6 @@ attempts = Table(
     Column("log", Text),
     Column("log_tail", Text, nullable=False),
     Column("message", Text, nullable=False),
+    Column("pod_uid", String(128), nullable=False, server_default=""),
     ForeignKeyConstraint(["run", "step"], ["steps.run", "steps.name"], ondelete="CASCADE"),
 )

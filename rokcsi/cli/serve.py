@@ -55,6 +55,14 @@ Authorities = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of the
 ControllerIdentity = Annotated[Text, typer.Option(metavar="NAME", help="DNS name in the controller's certificate.")]
 NodeIdentity = Annotated[Text, typer.Option(metavar="NAME", help="DNS name in the nodes' certificates.")]
 PluginsRegistry = Annotated[Text, typer.Option(metavar="PATH", help="kubelet's folder, to register there.")]
+Timeline = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Who takes checkpoints at the mount.")]
+Deadline = Annotated[Text, typer.Option(metavar="SECONDS", help="How long a pod waits for a checkpoint.")]
+FailurePolicy = Annotated[Text, typer.Option(metavar="POLICY", help="ignore or fail, after that.")]
+Catalogs = Annotated[Text, typer.Option(metavar="PATH", help="Where the catalogues are kept.")]
+CheckpointRuns = Annotated[Text, typer.Option(metavar="NUMBER", help="Runs of a namespace that are kept.")]
+CheckpointBytes = Annotated[Text, typer.Option(metavar="SIZE", help="The most that a namespace keeps.")]
+CheckpointLimit = Annotated[Text, typer.Option(metavar="SHARE", help="Take none where a pool is fuller.")]
+ServeVisits = Annotated[Text, typer.Option("--listen", metavar="HOST:PORT", help="Where nodes and the controller ask.")]
 Nodes = Annotated[Text, typer.Option(metavar="KIND:PLACE", help="Where the nodes are found.")]
 
 
@@ -107,6 +115,9 @@ def serve_node(
     tls_authorities: Authorities = None,
     controller_identity: ControllerIdentity = None,
     plugins_registry: PluginsRegistry = None,
+    timeline: Timeline = None,
+    checkpoint_deadline: Deadline = None,
+    checkpoint_failure_policy: FailurePolicy = None,
     pool: Pool = None,
     node_id: NodeId = None,
     metrics: Metrics = None,
@@ -132,7 +143,7 @@ def serve_node(
     registers itself with kubelet.
     """
     effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
-    become_serve_node(NodeSettings.of(effective.serve, effective.network))
+    become_serve_node(NodeSettings.of(effective.serve, effective.network, effective.checkpoints))
 
 
 @serve_app.command("controller")
@@ -143,6 +154,8 @@ def serve_controller(
     tls_key: Key = None,
     tls_authorities: Authorities = None,
     node_identity: NodeIdentity = None,
+    controller_identity: ControllerIdentity = None,
+    timeline: Timeline = None,
     driver_name: DriverName = None,
     metrics: Metrics = None,
     max_workers: MaxWorkers = None,
@@ -156,16 +169,22 @@ def serve_controller(
     It has no storage, needs no privilege and keeps no state.
     """
     effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
-    become_serve_controller(SwitchboardSettings.of(effective.serve, effective.network))
+    become_serve_controller(SwitchboardSettings.of(effective.serve, effective.network, effective.checkpoints))
 
 
 @serve_app.command("timeline")
 def serve_timeline(
     nodes: Nodes = None,
+    listen: ServeVisits = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     tls_authorities: Authorities = None,
     node_identity: NodeIdentity = None,
+    controller_identity: ControllerIdentity = None,
+    catalogs: Catalogs = None,
+    checkpoint_runs: CheckpointRuns = None,
+    checkpoint_bytes: CheckpointBytes = None,
+    checkpoint_limit: CheckpointLimit = None,
     driver_name: DriverName = None,
     metrics: Metrics = None,
     log_level: LogLevel = None,
@@ -175,8 +194,10 @@ def serve_timeline(
 ) -> None:
     """Serve what watches a cluster's claims and pods: it sends clones to the node that holds their source's data.
 
+    With `--listen` it takes checkpoints at the mount, too, and keeps their catalogues.
+
     One is enough. It reaches the cluster as the pod it runs in, else as KUBECONFIG says, and
     asks the nodes which pool they serve with the controller's certificate.
     """
     effective = read_settings({name: value for name, value in locals().items() if name != "config"}, config)
-    become_serve_timeline(TimelineSettings.of(effective.serve, effective.network))
+    become_serve_timeline(TimelineSettings.of(effective.serve, effective.network, effective.checkpoints))

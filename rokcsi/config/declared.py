@@ -204,6 +204,34 @@ class Declared(BaseSettings):
         description="the folder where kubelet looks for plugins, such as /var/lib/kubelet/plugins_registry;"
         " with it a node registers itself",
     )
+    timeline: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
+        None,
+        description="HOST:PORT of the timeline, which takes checkpoints at the mount"
+        " (default: none are taken, and rok/origin is not heard)",
+    )
+    checkpoint_deadline: float = Field(
+        10.0, ge=0.1, le=100.0, description="how many seconds a pod's volumes wait for a checkpoint, 0.1 to 100"
+    )
+    checkpoint_failure_policy: Literal["ignore", "fail"] = Field(
+        "ignore",
+        description="what follows when a checkpoint was not taken in time: ignore (the pod goes on without), or fail"
+        " (the pod waits, and it is tried again)",
+    )
+    catalogs: Annotated[str, BeforeValidator(_absolute)] = Field(
+        "/var/lib/rokcsi/catalogs",
+        description="the folder of the timeline's catalogues, one a namespace; an absolute path",
+    )
+    checkpoint_runs: int = Field(
+        5, ge=1, le=10_000, description="how many runs of a namespace keep the checkpoints that were taken at the mount"
+    )
+    checkpoint_bytes: Annotated[int | None, BeforeValidator(_size)] = Field(
+        None,
+        description="how many bytes the checkpoints of a namespace may have, counted as the sizes of their volumes,"
+        " such as 2Ti (default: any number)",
+    )
+    checkpoint_limit: float = Field(
+        0.70, gt=0.0, le=1.0, description="the share of a pool's bytes above which none are taken at the mount, 0 to 1"
+    )
     author: str = Field(
         default_factory=_login_name,
         description="who checkpoints are by, where nothing else is said (default: the login name)",

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from rokcsi.config.declared import Declared
-from rokcsi.config.settings import LocalSettings, NetworkSettings, ServeSettings
+from rokcsi.config.settings import CheckpointSettings, LocalSettings, NetworkSettings, ServeSettings
 from rokcsi.model.errors import InvalidRequest
 
 DEFAULT_FILE = Path("/etc/rokcsi/rokcsi.toml")
@@ -41,6 +41,7 @@ class EffectiveSettings:
     settings: tuple[Setting, ...]
     serve: ServeSettings
     network: NetworkSettings
+    checkpoints: CheckpointSettings
     local: LocalSettings
 
 
@@ -141,5 +142,6 @@ def _effective(declared: Declared, origins: Mapping[str, str]) -> EffectiveSetti
         log_format=declared.log_format,
     )
     network = NetworkSettings(**{each.name: getattr(declared, each.name) for each in fields(NetworkSettings)})
+    checkpoints = CheckpointSettings(**{each.name: getattr(declared, each.name) for each in fields(CheckpointSettings)})
     local = LocalSettings(Path(declared.home), declared.pool, declared.driver_name, declared.author, declared.log_level)
-    return EffectiveSettings(settings, serve, network, local)
+    return EffectiveSettings(settings, serve, network, checkpoints, local)

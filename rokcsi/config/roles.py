@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rokcsi.config.settings import NetworkSettings, ServeSettings
+from rokcsi.config.settings import CheckpointSettings, NetworkSettings, ServeSettings
 from rokcsi.model.errors import InvalidRequest
 
 
@@ -40,9 +40,10 @@ class NodeSettings:
     tls: TlsFiles
     controller_identity: str
     plugins_registry: str | None
+    checkpoints: CheckpointSettings
 
     @classmethod
-    def of(cls, driver: ServeSettings, network: NetworkSettings) -> NodeSettings:
+    def of(cls, driver: ServeSettings, network: NetworkSettings, checkpoints: CheckpointSettings) -> NodeSettings:
         """Put a node's settings together; raise InvalidRequest where one is not set."""
         return cls(
             driver,
@@ -50,6 +51,7 @@ class NodeSettings:
             TlsFiles.of(network),
             network.controller_identity,
             network.plugins_registry,
+            checkpoints,
         )
 
     @property
@@ -71,7 +73,7 @@ class NodeSettings:
         """Read what `to_json` gave; raise KeyError, TypeError or ValueError for anything else."""
         fields: dict[str, Any] = json.loads(text)
         driver = ServeSettings.from_json(json.dumps(fields.pop("driver")))
-        return cls(driver=driver, tls=TlsFiles(**fields.pop("tls")), **fields)
+        return cls(driver=driver, **_parts(fields), **fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,14 @@ class SwitchboardSettings:
     log_format: str
     nodes: str
     node_identity: str
+    controller_identity: str
     tls: TlsFiles
+    checkpoints: CheckpointSettings
 
     @classmethod
-    def of(cls, driver: ServeSettings, network: NetworkSettings) -> SwitchboardSettings:
+    def of(
+        cls, driver: ServeSettings, network: NetworkSettings, checkpoints: CheckpointSettings
+    ) -> SwitchboardSettings:
         """Put the switchboard's settings together; raise InvalidRequest where one is not set."""
         return cls(
             endpoint=driver.endpoint,
@@ -100,7 +106,9 @@ class SwitchboardSettings:
             log_format=driver.log_format,
             nodes=_set("nodes", network.nodes),
             node_identity=network.node_identity,
+            controller_identity=network.controller_identity,
             tls=TlsFiles.of(network),
+            checkpoints=checkpoints,
         )
 
     def to_json(self) -> str:
@@ -111,12 +119,15 @@ class SwitchboardSettings:
     def from_json(cls, text: str) -> SwitchboardSettings:
         """Read what `to_json` gave; raise KeyError, TypeError or ValueError for anything else."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(tls=TlsFiles(**fields.pop("tls")), **fields)
+        return cls(**_parts(fields), **fields)
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineSettings:
-    """What `rokcsi serve timeline` needs: where the nodes are, and how it shows who it is."""
+    """What `rokcsi serve timeline` needs: where the nodes are, and how it shows who it is.
+
+    Without `listen` it serves nobody: it sends clones to their nodes, and takes no checkpoints.
+    """
 
     driver_name: str
     metrics: str | None
@@ -124,10 +135,13 @@ class TimelineSettings:
     log_format: str
     nodes: str
     node_identity: str
+    controller_identity: str
+    listen: str | None
     tls: TlsFiles
+    checkpoints: CheckpointSettings
 
     @classmethod
-    def of(cls, driver: ServeSettings, network: NetworkSettings) -> TimelineSettings:
+    def of(cls, driver: ServeSettings, network: NetworkSettings, checkpoints: CheckpointSettings) -> TimelineSettings:
         """Put the timeline's settings together; raise InvalidRequest where one is not set."""
         return cls(
             driver_name=driver.driver_name,
@@ -136,7 +150,10 @@ class TimelineSettings:
             log_format=driver.log_format,
             nodes=_set("nodes", network.nodes),
             node_identity=network.node_identity,
+            controller_identity=network.controller_identity,
+            listen=network.listen,
             tls=TlsFiles.of(network),
+            checkpoints=checkpoints,
         )
 
     def to_json(self) -> str:
@@ -147,7 +164,12 @@ class TimelineSettings:
     def from_json(cls, text: str) -> TimelineSettings:
         """Read what `to_json` gave; raise KeyError, TypeError or ValueError for anything else."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(tls=TlsFiles(**fields.pop("tls")), **fields)
+        return cls(**_parts(fields), **fields)
+
+
+def _parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """Take what all roles have out of the fields of a JSON object."""
+    return {"tls": TlsFiles(**fields.pop("tls")), "checkpoints": CheckpointSettings(**fields.pop("checkpoints"))}
 
 
 def _set(name: str, value: str | None) -> str:

@@ -65,6 +65,19 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointSettings:
+    """How checkpoints at the mount are taken and kept; `timeline` is None where none are, `checkpoint_bytes` without a cap."""
+
+    timeline: str | None
+    checkpoint_deadline: float
+    checkpoint_failure_policy: str
+    catalogs: str
+    checkpoint_runs: int
+    checkpoint_bytes: int | None
+    checkpoint_limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class LocalSettings:
     """Where a machine's local set-up lives: everything `rokctl` and the SDK touch is below `home`."""
 

@@ -17,7 +17,6 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from rokcsi.csi.limits import check_limits
-from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.shown import Shown, shown
 from rokcsi.csi.status import Refusal, refusal
 from rokcsi.model.deadline import Deadline, deadline
@@ -60,7 +59,8 @@ class CallInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # gene
         if handler is None:
             return None
         method = handler_call_details.method.rpartition("/")[2]
-        call = _Call(method, handler.unary_unary, self._habits)
+        # Generated code reads requests by the `FromString` of their class.
+        call = _Call(method, handler.request_deserializer.__self__, handler.unary_unary, self._habits)
         return grpc.unary_unary_rpc_method_handler(call, response_serializer=handler.response_serializer)
 
 
@@ -74,11 +74,13 @@ class _Habits:
 class _Call:
     """One method, from its request's bytes to its response or refusal."""
 
-    def __init__(self, method: str, answer: Callable[..., Message], habits: _Habits) -> None:
+    def __init__(
+        self, method: str, request_type: type[Message], answer: Callable[..., Message], habits: _Habits
+    ) -> None:
         self._method = method
         self._answer = answer
         self._habits = habits
-        self._request_type: type[Message] = getattr(csi, f"{method}Request")
+        self._request_type = request_type
 
     def __call__(self, request: bytes, context: grpc.ServicerContext) -> Message:
         start = time.perf_counter()

@@ -23,6 +23,9 @@ _STRINGS = {
     "volume_path": PATH_BYTES,
     "node_id": 256,
     "starting_token": 1 << 20,
+    "pod_name": 253,  # Kubernetes' limit of names; ours, not CSI's
+    "claim_name": 253,
+    "origin": 2048,
 }
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from rokcsi.csi.capabilities import access_of
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.texts import path_of, required
+from rokcsi.model.doorkeeper import POD_FACTS
 from rokcsi.model.errors import InvalidRequest, NotStaged
 from rokcsi.model.node import Access, PublishRequest, StageRequest
-
-# What kubelet tells of the pod (podInfoOnMount). Nothing else of a volume_context is ever
-# read: whoever writes a PersistentVolume by hand can write one.
-POD_FACTS = tuple(f"csi.storage.k8s.io/pod.{fact}" for fact in ("name", "namespace", "uid"))
 
 
 def stage_request(request: csi.NodeStageVolumeRequest) -> StageRequest:
@@ -44,5 +41,6 @@ def _access(request: csi.NodeStageVolumeRequest | csi.NodePublishVolumeRequest) 
 
 
 def _pod(request: csi.NodePublishVolumeRequest) -> tuple[tuple[str, str], ...]:
+    """Give what kubelet tells of the pod, and nothing else: whoever writes a PersistentVolume by hand can write a context."""
     context = request.volume_context
     return tuple((key, context[key]) for key in POD_FACTS if key in context)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rokcsi.model.consent import CHECKPOINT_POLICY
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.provisioner import Verification
 from rokcsi.model.sizes import Bytes
@@ -45,10 +46,11 @@ FLAGS_OF_GROUPS = frozenset({*SNAPSHOT_CHECKS, UNALIGNED})
 
 @dataclass(frozen=True, slots=True)
 class ClassParameters:
-    """Parameters that were understood: the flags that are on, and what is kept as labels."""
+    """Parameters that were understood: the flags that are on, what is kept as labels, and what may change later."""
 
     on: frozenset[str]
     labels: Labels
+    mutable: Mapping[str, str]
     filesystem: str = ""
     tuning: Tuning = UNTUNED
 
@@ -60,7 +62,7 @@ class ClassParameters:
 def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, volumes: bool = False) -> ClassParameters:
     """Read a class's parameters, of which `flags` are true or false; raise InvalidRequest that names the wrong one."""
     on: set[str] = set()
-    others = frozenset({FILESYSTEM, BLOCK_SIZE, COMPRESSION} if volumes else ())
+    others = frozenset({FILESYSTEM, BLOCK_SIZE, COMPRESSION, CHECKPOINT_POLICY} if volumes else ())
     for key, value in parameters.items():
         if key in flags:
             on.update({key} if _flag(key, value) else ())
@@ -68,7 +70,8 @@ def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, vol
             known = ", ".join(sorted(flags | others - {FILESYSTEM}))
             raise InvalidRequest(f"unknown parameter {key[:128]!r}; this driver knows {known}")
     labels = {key: value for key, value in parameters.items() if key in METADATA}
-    return ClassParameters(frozenset(on), labels, parameters.get(FILESYSTEM, ""), _tuning(parameters))
+    mutable = {key: value for key, value in parameters.items() if key == CHECKPOINT_POLICY}
+    return ClassParameters(frozenset(on), labels, mutable, parameters.get(FILESYSTEM, ""), _tuning(parameters))
 
 
 def _tuning(parameters: Mapping[str, str]) -> Tuning:

@@ -1,4 +1,4 @@
-"""Who may call a node over the network: the switchboard, known by the DNS name in its certificate, for this pool.
+"""Who may call over the network: known by the DNS name in its certificate; a node lets in the switchboard, for its pool.
 
 TLS has checked the certificate's authority before; that alone would let every node call
 every other one.
@@ -18,6 +18,22 @@ POOL = "rokcsi-pool"  # the metadata by which the caller says which pool it beli
 _DNS_NAMES = "peer_dns"
 
 
+class Bearer:
+    """Lets in callers whose certificate bears one of these DNS names."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __call__(self, context: grpc.ServicerContext) -> None:
+        """Raise PeerNotAllowed."""
+        shown: Mapping[str, Any] = context.auth_context()  # the stubs say bytes; it is a sequence of them
+        names = [name.decode(errors="replace") for name in shown.get(_DNS_NAMES, ())]
+        if not set(names).intersection(self._names):
+            raise PeerNotAllowed(
+                f"the caller's certificate is for {', '.join(names) or 'no DNS name'}, not {' or '.join(self._names)}"
+            )
+
+
 class SwitchboardOnly:
     """Lets in callers whose certificate bears `name`, and only while they mean `pool`.
 
@@ -26,17 +42,12 @@ class SwitchboardOnly:
     """
 
     def __init__(self, name: str, pool: PoolId) -> None:
-        self._name = name
+        self._bearer = Bearer(name)
         self._pool = pool
 
     def __call__(self, context: grpc.ServicerContext) -> None:
         """Raise PeerNotAllowed, PoolElsewhere."""
-        shown: Mapping[str, Any] = context.auth_context()  # the stubs say bytes; it is a sequence of them
-        names = [name.decode(errors="replace") for name in shown.get(_DNS_NAMES, ())]
-        if self._name not in names:
-            raise PeerNotAllowed(
-                f"the caller's certificate is for {', '.join(names) or 'no DNS name'}, not {self._name}"
-            )
+        self._bearer(context)
         meant = dict(context.invocation_metadata()).get(POOL, self._pool)
         if meant != self._pool:
             raise PoolElsewhere(f"the pool {meant!s:.64} is not served here; here is {self._pool}")

@@ -48,7 +48,7 @@ def volume_request(request: csi.CreateVolumeRequest) -> VolumeRequest:
         from_volume=volume,
         verify_clone=known.verification(*VOLUME_CHECKS),
         labels=known.labels,
-        mutable=dict(request.mutable_parameters),
+        mutable={**known.mutable, **request.mutable_parameters},  # which of the two counts is CSI's rule
         tuning=known.tuning,
     )
 

@@ -14,7 +14,6 @@ from typing import Protocol
 import grpc
 
 from rokcsi.csi.interceptors import CallInterceptor, CallLog, Guard, everybody
-from rokcsi.csi.services import Services
 
 WORKERS = 64
 _LARGEST_REQUEST = 1 << 20  # every field of CSI is limited to 4 KiB; groups repeat handles of 67 bytes
@@ -45,8 +44,15 @@ class Listener(Protocol):
         """Take away what is left of the place when its server has stopped."""
 
 
+class Offered(Protocol):
+    """What is served."""
+
+    def add_to(self, server: grpc.Server) -> None:
+        """Have a server answer for it."""
+
+
 class Server:
-    """Some of CSI's services, spoken at one place.
+    """Some of CSI's services, or others, spoken at one place.
 
     `calls` are told of every call when it has ended (logs, metrics); `guard` looks at every
     caller first; `origin` begins the ids of calls that come without one. Many calls may
@@ -56,7 +62,7 @@ class Server:
     def __init__(
         self,
         listener: Listener,
-        services: Services,
+        services: Offered,
         *,
         calls: Sequence[CallLog] = (),
         guard: Guard = everybody,

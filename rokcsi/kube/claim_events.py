@@ -30,7 +30,7 @@ class ClaimEvents:
 
     def _counted_up(self, name: str, claim: Claim, notice: Notice) -> bool:
         """Count up; tell whether it was still there (the cluster keeps Events for an hour)."""
-        body = {"count": notice.count, "lastTimestamp": _written(notice.last), "message": _shortened(notice.text)}
+        body = {"count": notice.count, "lastTimestamp": written(notice.last), "message": shortened(notice.text)}
         try:
             asked(self._core.patch_namespaced_event, name, claim.name.namespace, body)
         except RosterAway as error:
@@ -46,17 +46,19 @@ class ClaimEvents:
             "involvedObject": {**about, "namespace": claim.name.namespace, "name": claim.name.name},
             "type": "Warning",
             "reason": notice.reason,
-            "message": _shortened(notice.text),
-            "firstTimestamp": _written(notice.first),
-            "lastTimestamp": _written(notice.last),
+            "message": shortened(notice.text),
+            "firstTimestamp": written(notice.first),
+            "lastTimestamp": written(notice.last),
             "count": notice.count,
             "source": {"component": self._component},
         }
 
 
-def _written(time: dt.datetime) -> str:
+def written(time: dt.datetime) -> str:
+    """Give an instant as the API server reads it."""
     return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Give as much of a text as the API server takes."""
     return text.encode()[:_LONGEST_TEXT].decode(errors="ignore")

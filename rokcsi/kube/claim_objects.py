@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rokcsi.kube.following import Object
 from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, Source, SourceKind
 
+ORIGIN = SourceKind.ORIGIN.value
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 SNAPSHOTS = "snapshot.storage.k8s.io"
 _GROUPS = {SourceKind.SNAPSHOT.value: (SNAPSHOTS,), SourceKind.VOLUME.value: ("", None)}
@@ -19,9 +20,9 @@ def name_of(thing: Object) -> NamespacedName:
 
 
 def read_claim(claim: Object) -> Claim | None:
-    """Give a claim that is to be cloned from something in its own namespace, None for any other."""
+    """Give a claim that is to be cloned from something in its own namespace or from an origin, None for any other."""
     metadata, spec = claim["metadata"], claim["spec"]
-    source = _source(spec, metadata["namespace"])
+    source = _source(spec, metadata["namespace"]) or _origin(metadata, spec)
     if source is None or not spec.get("storageClassName"):
         return None
     return Claim(
@@ -49,6 +50,13 @@ def read_pod(pod: Object) -> HomelessPod | None:
 def read_time(text: str | None) -> dt.datetime:
     """Read a timestamp of the API; now where there is none."""
     return dt.datetime.fromisoformat(text) if text else dt.datetime.now(dt.UTC)
+
+
+def _origin(metadata: Object, spec: Object) -> Source | None:
+    """Give what a claim's annotation names, unless its spec names something itself."""
+    written = (metadata.get("annotations") or {}).get(ORIGIN)
+    named = spec.get("dataSourceRef") or spec.get("dataSource")
+    return Source(SourceKind.ORIGIN, written) if written and not named else None
 
 
 def _source(spec: Object, namespace: str) -> Source | None:

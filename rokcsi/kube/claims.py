@@ -11,19 +11,21 @@ from rokcsi.kube.claim_objects import SELECTED_NODE, read_claim, read_pod
 from rokcsi.kube.claim_sources import ClaimSources
 from rokcsi.kube.connecting import CONFLICT, MISSING, asked, read, status_of
 from rokcsi.kube.volume_places import node_of_pool
-from rokcsi.model.claims import Claim, HomelessPod, NamespacedName
-from rokcsi.model.errors import ClaimChanged, RosterAway
+from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, SourceKind
+from rokcsi.model.errors import ClaimChanged, InvalidRequest, RosterAway, SourceNotAllowed
 from rokcsi.model.ids import PoolId
+from rokcsi.model.visits import Origins
 
 
 class KubernetesClaims:
     """Asks the API server anew each time; safe for many threads."""
 
-    def __init__(self, api: Any, driver: str) -> None:
+    def __init__(self, api: Any, driver: str, origins: Origins | None = None) -> None:
         self._core = client.CoreV1Api(api)
         self._storage = client.StorageV1Api(api)
         self._sources = ClaimSources(api, driver)
         self._driver = driver
+        self._origins = origins
 
     def waits_for_us(self, claim: Claim) -> bool:
         """Tell whether its StorageClass is ours and waits for the first consumer; raise RosterAway."""
@@ -33,7 +35,17 @@ class KubernetesClaims:
 
     def handle_of_source(self, claim: Claim) -> str:
         """Give the CSI handle of its source; raise SourceNotReady, SourceNotAllowed, RosterAway."""
+        if claim.source.kind is SourceKind.ORIGIN:
+            return self._handle_of_origin(claim)
         return self._sources.handle_of(claim)
+
+    def _handle_of_origin(self, claim: Claim) -> str:
+        if self._origins is None:
+            raise SourceNotAllowed(f"{SourceKind.ORIGIN.value} is not heard: the timeline takes no checkpoints here")
+        try:
+            return self._origins.snapshot_for(claim.name, claim.source.name)
+        except InvalidRequest as error:
+            raise SourceNotAllowed(str(error)) from error
 
     def stamp(self, claim: Claim, node: str) -> None:
         """Annotate it with the node; raise ClaimChanged where it is no more as it was read, RosterAway."""

@@ -35,11 +35,12 @@ class SourceKind(Enum):
 
     SNAPSHOT = "VolumeSnapshot"
     VOLUME = "PersistentVolumeClaim"
+    ORIGIN = "rok/origin"  # an annotation: the address of a checkpoint's member
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a claim is to be cloned from, in the claim's own namespace."""
+    """What a claim is to be cloned from: a thing of the claim's own namespace, or an origin as it was written."""
 
     kind: SourceKind
     name: str
@@ -103,6 +104,13 @@ class Claims(Protocol):
 
     def node_of(self, pool: PoolId) -> str:
         """Give the node on which volumes of a pool were made, going by the cluster's records; empty where none tells."""
+
+
+class WrittenOrigins(Protocol):
+    """Where a claim's `rok/origin` is read."""
+
+    def origin_of(self, claim: NamespacedName) -> str:
+        """Give what was written, empty where nothing was; raise RosterAway."""
 
 
 class Notices(Protocol):

@@ -14,6 +14,7 @@
     ├── NotSupported
     ├── NotAllowed       PeerNotAllowed SourceNotAllowed
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
+    │                    TimelineAway CheckpointFailed
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
@@ -192,6 +193,14 @@ class DriverAway(Unavailable):
 
 class RosterAway(Unavailable):
     """Whoever knows where the nodes are does not answer."""
+
+
+class TimelineAway(Unavailable):
+    """The timeline did not answer in time, and a pod's volumes wait for its checkpoint."""
+
+
+class CheckpointFailed(Unavailable):
+    """The timeline answered that a checkpoint could not be taken; it may be asked again."""
 
 
 class Damaged(RokcsiError):

@@ -122,7 +122,8 @@ class Version:
     (None until then). `same_cut_as` names the version whose cut this one shares, because
     nothing can have changed in between. `parent` is the version taken before it of the same
     volumes, or the one they were cloned from. `completed_steps` of the run had succeeded at
-    that instant; `concurrent_steps` were running and may have been writing.
+    that instant; `concurrent_steps` were running and may have been writing. `late` tells
+    that others may have written between the instant that it is named after and its cut.
     """
 
     id: str
@@ -146,6 +147,7 @@ class Version:
     completed_steps: tuple[str, ...] = ()
     concurrent_steps: tuple[str, ...] = ()
     pinned: bool = False
+    late: bool = False
 
     @property
     def size(self) -> Bytes:

@@ -37,7 +37,8 @@ class StepStatus(StrEnum):
 class MountedVolume:
     """One volume as an attempt saw it: `cloned_as` is `create-volume-<i>` of its leg, `snapshot` what it began as.
 
-    Both are empty in what was recorded before they were kept.
+    Both are empty in what was recorded before they were kept. `volume` is the driver's handle,
+    known of pods whose checkpoints are taken at the mount.
     """
 
     name: str
@@ -46,6 +47,7 @@ class MountedVolume:
     readonly: bool = False
     cloned_as: str = ""
     snapshot: str = ""
+    volume: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Attempt:
     `number` counts from 1 over the whole life of the run, resumes included. `mounts` says
     which clone was mounted where. `exit_status` is None until its command has ended
     (negative: the signal that ended it). `log` is the path of what it printed, `log_tail`
-    the end of that, kept of failures. `before` and `after` are versions' ids.
+    the end of that, kept of failures. `before` and `after` are versions' ids. `pod_uid` is
+    empty where the pod's name alone says which it was.
     """
 
     number: int
@@ -73,6 +76,7 @@ class Attempt:
     log: str | None = None
     log_tail: str = ""
     message: str = ""
+    pod_uid: str = ""
 
     @property
     def seconds(self) -> float | None:

@@ -16,6 +16,7 @@ from rokcsi.csi.requests import capacity_request, expansion_range, snapshot_filt
 from rokcsi.csi.texts import required
 from rokcsi.model.errors import NotFound
 from rokcsi.model.ids import PoolId, pool_of_snapshot, pool_of_volume
+from rokcsi.switchboard.claim_origins import ClaimOrigins
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.fan_out import FanOut
 from rokcsi.switchboard.lists import listed
@@ -27,12 +28,15 @@ from rokcsi.switchboard.room import room_at
 class SwitchboardController(AnyController):
     """Checks a request's form, finds the node, passes the request on."""
 
-    def __init__(self, directory: Directory, relay: Relay) -> None:
+    def __init__(self, directory: Directory, relay: Relay, origins: ClaimOrigins | None = None) -> None:
         self._directory = directory
         self._relay = relay
+        self._origins = origins
 
     def CreateVolume(self, request: csi.CreateVolumeRequest, context: grpc.ServicerContext) -> csi.CreateVolumeResponse:
         """Have a volume made where its source is, or where the topology asks for it."""
+        if self._origins is not None:
+            request = self._origins.filled(request)
         route = place_for(volume_request(request), request.accessibility_requirements, self._directory)
         created: csi.CreateVolumeResponse = self._relay.pass_on(route, request, context)
         return created

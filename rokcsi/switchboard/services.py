@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.identity import IdentityService
 from rokcsi.csi.services import Services
+from rokcsi.switchboard.claim_origins import ClaimOrigins
 from rokcsi.switchboard.controller import SwitchboardController
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.group_controller import SwitchboardGroups
@@ -14,12 +15,19 @@ from rokcsi.switchboard.relay import Relay, RouteLog
 
 
 def switchboard(
-    directory: Directory, routes: RouteLog, identity: DriverIdentity, ready: Callable[[], bool]
+    directory: Directory,
+    routes: RouteLog,
+    identity: DriverIdentity,
+    ready: Callable[[], bool],
+    origins: ClaimOrigins | None = None,
 ) -> Services:
-    """Give the switchboard's services; `routes` is told of every call that is passed on, `ready` answers Probe."""
+    """Give the switchboard's services; `routes` is told of every call that is passed on, `ready` answers Probe.
+
+    With `origins`, claims' `rok/origin` are heard.
+    """
     relay = Relay(routes)
     return Services(
         IdentityService(identity, ready, {}),
-        SwitchboardController(directory, relay),
+        SwitchboardController(directory, relay, origins),
         SwitchboardGroups(directory, relay),
     )

@@ -119,7 +119,7 @@ class Placing:
 
 
 def _pool_of(claim: Claim, handle: str) -> PoolId:
-    return pool_of_snapshot(handle) if claim.source.kind is SourceKind.SNAPSHOT else pool_of_volume(handle)
+    return pool_of_volume(handle) if claim.source.kind is SourceKind.VOLUME else pool_of_snapshot(handle)
 
 
 def _pause_by_age(claim: Claim) -> float:

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from rokcsi.model.consent import CHECKPOINT_POLICY, NONE, STEPS
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.volume import Labels
 
 _MADE_WITH = "made-with/"
-CHECKPOINT_POLICY = "checkpoint-policy"
-_WORDS: Mapping[str, tuple[str, ...]] = {CHECKPOINT_POLICY: ("none", "steps")}
+_WORDS: Mapping[str, tuple[str, ...]] = {CHECKPOINT_POLICY: (NONE, STEPS)}
 
 
 def checked_mutable(mutable: Mapping[str, str]) -> Labels:

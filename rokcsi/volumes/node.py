@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rokcsi.model.doorkeeper import Doors
 from rokcsi.model.errors import NotSupported, OutOfRange, StillInUse, VolumeNotFound
 from rokcsi.model.ids import Handles, VolumeId
 from rokcsi.model.mounter import Mounter
@@ -20,6 +21,7 @@ from rokcsi.volumes.publishing import Publishing
 from rokcsi.volumes.records import NodeRecords, Record, Staged
 from rokcsi.volumes.staging import Staging
 from rokcsi.volumes.trimming import Trimming
+from rokcsi.volumes.visits import GuardedPublishing
 
 declare("node.expand.grown")
 
@@ -29,7 +31,8 @@ class PoolNodeVolumes:
 
     `records` is a folder of this pool's own, on tmpfs; it is made when missing. `locks` may
     be shared with others: its keys are `node …` and `path …`. With `trim`, unstaging gives the
-    space of deleted files back to the pool.
+    space of deleted files back to the pool. With `doors`, somebody is asked at both ends of a
+    pod's visit.
     """
 
     def __init__(
@@ -41,12 +44,14 @@ class PoolNodeVolumes:
         locks: KeyedLocks | None = None,
         *,
         trim: bool = True,
+        doors: Doors | None = None,
     ) -> None:
         self._node = NodeSide(pool, Handles(pool.id), mounter, roots, NodeRecords(records), locks or KeyedLocks())
         self._node.drop_what_is_over()
         self._trimming = Trimming(self._node)
         self._staging = Staging(self._node, self._trimming if trim else None)
-        self._publishing = Publishing(self._node)
+        publishing = Publishing(self._node)
+        self._publishing = publishing if doors is None else GuardedPublishing(publishing, self._node, doors)
 
     def stage(self, request: StageRequest) -> None:
         """Make the volume ready; raise VolumeNotFound, TargetDiffers, InvalidRequest, StillInUse."""

@@ -18,6 +18,7 @@ from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.server import Server
 from rokcsi.csi.services import whole_driver
 from rokcsi.csi.unix_socket import UnixSocket
+from rokcsi.model.doorkeeper import Doors
 from rokcsi.model.errors import NotSupported
 from rokcsi.model.pool import Pool
 from rokcsi.mounting.linux import LinuxMounter
@@ -67,8 +68,11 @@ class Driver:
         return f"{line}; metrics on {self.pages}" if self.pages else line
 
 
-def open_driver(settings: ServeSettings, parts: ExitStack) -> Driver:
-    """Open the pool and put everything around it; `parts` closes it all. Raises what `open_pool` does, NotSupported."""
+def open_driver(settings: ServeSettings, parts: ExitStack, doors: Doors | None = None) -> Driver:
+    """Open the pool and put everything around it; `parts` closes it all. Raises what `open_pool` does, NotSupported.
+
+    With `doors`, somebody is asked before a pod's volumes appear here, and before they go.
+    """
     _check_needs(settings.pool)
     UnixSocket.of(settings.endpoint).check()  # before a pool is made that nobody could be served from
     readiness, metrics = Readiness(), Metrics(__version__)
@@ -84,7 +88,7 @@ def open_driver(settings: ServeSettings, parts: ExitStack) -> Driver:
     PoolMetrics(pool, metrics.registry)
     roots = TargetRoots([Path(root) for root in settings.target_roots])
     mounter, reporting = LinuxMounter(roots, table), FreezeReportingPool(pool, metrics)
-    node = PoolNodeVolumes(reporting, mounter, roots, records, locks, trim=settings.trim)
+    node = PoolNodeVolumes(reporting, mounter, roots, records, locks, trim=settings.trim, doors=doors)
     return Driver(
         settings,
         DriverIdentity(__version__, settings.node_id, settings.driver_name, settings.topology_key),

@@ -11,19 +11,25 @@ from __future__ import annotations
 import secrets
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 from rokcsi import __version__
 from rokcsi.config.roles import SwitchboardSettings
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.server import Server
+from rokcsi.csi.timeline_line import TimelineLine
+from rokcsi.csi.tls import Certificates
+from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
+from rokcsi.switchboard.claim_origins import ClaimOrigins
 from rokcsi.switchboard.services import switchboard
 from rokcsi.wiring.finding_nodes import RosterReadiness, open_directory
 from rokcsi.wiring.lean import run
 from rokcsi.wiring.readiness import open_pages
+from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
 
 
@@ -40,9 +46,10 @@ def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     nodes = SwitchboardMetrics(metrics.registry)
     nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))
     pages = open_pages(settings.metrics, metrics.registry, readiness, parts)
+    who = DriverIdentity(__version__, "controller", settings.driver_name)
     server = Server(
         UnixSocket.of(settings.endpoint),
-        switchboard(directory, nodes, DriverIdentity(__version__, "controller", settings.driver_name), readiness.ready),
+        switchboard(directory, nodes, who, readiness.ready, _origins(settings, parts)),
         calls=[CallRecorder(metrics)],
         origin=f"{secrets.token_hex(2)}-",
         workers=settings.max_workers,
@@ -56,6 +63,20 @@ def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals.wait()
     readiness.reason = "draining"
     signals.drain(server)
+
+
+def _origins(settings: SwitchboardSettings, parts: ExitStack) -> ClaimOrigins | None:
+    """Give who knows what a claim's origin stands for; None where there is no timeline. Raises NotSupported, InvalidRequest."""
+    if settings.checkpoints.timeline is None:
+        return None
+    with kubernetes_client():
+        from rokcsi.kube.claim_origins import KubernetesClaimOrigins  # noqa: PLC0415 - not everybody has the client
+        from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
+    tls = settings.tls
+    certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
+    line = TimelineLine(tls_channel(settings.checkpoints.timeline, certificates, settings.controller_identity))
+    parts.callback(line.close)
+    return ClaimOrigins(KubernetesClaimOrigins(api_client()), line)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,13 @@ from rokcsi.csi.peers import SwitchboardOnly
 from rokcsi.csi.registration import KubeletRegistry
 from rokcsi.csi.server import Server
 from rokcsi.csi.services import controllers
+from rokcsi.csi.timeline_line import TimelineLine
 from rokcsi.csi.tls import Certificates
+from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.csi.tls_port import TlsPort
 from rokcsi.csi.unix_socket import UnixSocket
+from rokcsi.model.doorkeeper import Doors
+from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
 from rokcsi.wiring.driver import Driver, open_driver
 from rokcsi.wiring.lean import run
 from rokcsi.wiring.serving import Signals, Together
@@ -36,7 +40,7 @@ def _serve(settings: NodeSettings, parts: ExitStack) -> None:
     signals = Signals()
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
-    driver = open_driver(settings.driver, parts)
+    driver = open_driver(settings.driver, parts, _doors(settings, certificates, parts))
     for_kubelet, for_switchboard = driver.server(), _for_switchboard(settings, certificates, driver)
     servers = Together(for_kubelet, for_switchboard)
     servers.start()
@@ -49,6 +53,18 @@ def _serve(settings: NodeSettings, parts: ExitStack) -> None:
             signals.wait()
     driver.readiness.reason = "draining"
     signals.drain(servers)
+
+
+def _doors(settings: NodeSettings, certificates: Certificates, parts: ExitStack) -> Doors | None:
+    """Give the doors at which the timeline is asked; None where there is no timeline."""
+    wanted = settings.checkpoints
+    if wanted.timeline is None:
+        return None
+    line = TimelineLine(tls_channel(wanted.timeline, certificates, settings.controller_identity))
+    parts.callback(line.close)
+    policy = FailurePolicy(wanted.checkpoint_failure_policy)
+    # The other half of the workers keeps Unpublish and Probe alive.
+    return AskingDoors(line, DoorRules(wanted.checkpoint_deadline, policy, settings.driver.max_workers // 2))
 
 
 def _for_switchboard(settings: NodeSettings, certificates: Certificates, driver: Driver) -> Server:

@@ -1,7 +1,8 @@
 """The timeline's process, one in a cluster: it watches claims and pods, and sends clones to where their data is.
 
 Started by `becoming` as `python -m rokcsi.wiring.serve_timeline`. It serves nothing but its
-metrics, and keeps nothing: what it has to know, the cluster and the nodes tell it anew.
+metrics, and keeps nothing: what it has to know, the cluster and the nodes tell it anew. With
+`listen` it takes checkpoints at the mount, too, and keeps their catalogues.
 
     roster → directory → desk → watches → signal → stop
 """
@@ -15,6 +16,7 @@ from typing import Protocol
 from rokcsi import __version__
 from rokcsi.config.roles import TimelineSettings
 from rokcsi.model.roster import Roster
+from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.switchboard.directory import Directory
@@ -60,7 +62,7 @@ def _serve(settings: TimelineSettings, parts: ExitStack) -> None:
     metrics, readiness = Metrics(__version__), TimelineReadiness(roster)
     log = TimelineMetrics(metrics.registry)
     pages = open_pages(settings.metrics, metrics.registry, readiness, parts)
-    readiness.followed = _begin(settings, directory, log, parts)
+    readiness.followed = _begin(settings, directory, CallRecorder(metrics), log, parts)
     readiness.reason = None
     line = f"rokcsi {__version__} sends clones of {settings.driver_name} to the nodes of {settings.nodes}"
     print(f"{line}; metrics on {pages}" if pages else line, flush=True)  # noqa: T201 - the one line promised
@@ -69,7 +71,7 @@ def _serve(settings: TimelineSettings, parts: ExitStack) -> None:
 
 
 def _begin(
-    settings: TimelineSettings, directory: Directory, log: TimelineMetrics, parts: ExitStack
+    settings: TimelineSettings, directory: Directory, calls: CallRecorder, log: TimelineMetrics, parts: ExitStack
 ) -> tuple[Followed, ...]:
     """Begin to work and to watch, until `parts` ends; raise NotSupported, InvalidRequest."""
     with kubernetes_client():
@@ -79,7 +81,12 @@ def _begin(
         from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
     api = api_client()
     notices = ClaimEvents(api, f"{settings.driver_name}-timeline")
-    desk = Desk(KubernetesClaims(api, settings.driver_name), PoolPlaces(directory), notices, log)
+    origins = None
+    if settings.listen is not None:
+        from rokcsi.wiring.checkpoints import serve_checkpoints  # noqa: PLC0415 - brings the catalogue along
+
+        origins = serve_checkpoints(settings, directory, api, calls, parts).origins
+    desk = Desk(KubernetesClaims(api, settings.driver_name, origins), PoolPlaces(directory), notices, log)
     log.count_waiting(desk.waiting)
     desk.start()
     parts.callback(desk.stop)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rokcsi.model.doorkeeper import Doors
 from rokcsi.model.ids import Handles, VolumeId
 from rokcsi.model.mounter import Mounter
 from rokcsi.model.node import Access, PublishRequest, StageRequest
@@ -29,6 +30,7 @@ class NodeHouse:
     mounter: Mounter
     kubelet: Path
     records: Path
+    doors: Doors | None = None
     node: PoolNodeVolumes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,7 +38,8 @@ class NodeHouse:
 
     def restart(self) -> None:
         """Play a new process of the driver."""
-        self.node = PoolNodeVolumes(self.pool, self.mounter, TargetRoots([self.kubelet]), self.records)
+        roots = TargetRoots([self.kubelet])
+        self.node = PoolNodeVolumes(self.pool, self.mounter, roots, self.records, doors=self.doors)
 
     def volume(self, name: str = "a", filesystem: str | None = "xfs", size: int = GIB) -> str:
         """Make a volume, give its handle."""

@@ -25,6 +25,7 @@ from rokcsi.pools.admitting import AdmittingPool, Limits
 from rokcsi.pools.idempotent import IdempotentPool
 from rokcsi.pools.locked import LockedPool
 from rokcsi.pools.memory import MemoryPool
+from rokcsi.switchboard.claim_origins import ClaimOrigins
 from rokcsi.switchboard.dialling import Dialling
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.services import switchboard
@@ -142,7 +143,9 @@ class FakeCluster(CsiCaller):
 
 
 @contextmanager
-def fake_cluster(folder: Path, authority: Authority, size: int = 2, workers: int = 16) -> Iterator[FakeCluster]:
+def fake_cluster(
+    folder: Path, authority: Authority, size: int = 2, workers: int = 16, origins: ClaimOrigins | None = None
+) -> Iterator[FakeCluster]:
     """Serve `size` nodes and a switchboard below `folder`."""
     files, roster, routes, calls = (
         authority.issue(NODES),
@@ -159,7 +162,7 @@ def fake_cluster(folder: Path, authority: Authority, size: int = 2, workers: int
         directory = Directory(roster, Dialling(certificates, NODES, DRIVER, workers // 2))
         parts.callback(directory.close)
         roster.watch(directory.refresh)
-        services = switchboard(directory, routes, DriverIdentity("1.2.3", "controller"), lambda: True)
+        services = switchboard(directory, routes, DriverIdentity("1.2.3", "controller"), lambda: True, origins)
         server = Server(UnixSocket(folder / "csi.sock"), services, calls=[calls], origin="test-", workers=workers)
         server.start()
         parts.callback(server.stop, 5.0)

@@ -76,6 +76,7 @@ def version(minute: int = 0, **changes: object) -> Version:
         "consistency": Consistency.CRASH,
         "completed_steps": ("load",),
         "concurrent_steps": ("other", "third"),
+        "late": True,
     }
     return Version(**{**fields, **changes})  # type: ignore[arg-type]  # the fields are above
 
@@ -116,10 +117,11 @@ def run(id: str = "r-1", minute: int = 0) -> Run:
         ("python", ODD),
         {"A": ODD},
         "/work",
-        (MountedVolume("work", f"{id}-1", "/work", cloned_as="create-volume-1", snapshot="s-1"),),
+        (MountedVolume("work", f"{id}-1", "/work", cloned_as="create-volume-1", snapshot="s-1", volume="v-1"),),
         "/log",
         ODD,
         ODD,
+        "uid-1",
     )
     steps = (
         Step("z-first", (), StepStatus.FAILED, (attempt,), ODD),

@@ -23,17 +23,17 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def node(flags: dict[str, Any]) -> NodeSettings:
     effective = read_settings(flags)
-    return NodeSettings.of(effective.serve, effective.network)
+    return NodeSettings.of(effective.serve, effective.network, effective.checkpoints)
 
 
 def controller(flags: dict[str, Any]) -> SwitchboardSettings:
     effective = read_settings(flags)
-    return SwitchboardSettings.of(effective.serve, effective.network)
+    return SwitchboardSettings.of(effective.serve, effective.network, effective.checkpoints)
 
 
 def timeline(flags: dict[str, Any]) -> TimelineSettings:
     effective = read_settings(flags)
-    return TimelineSettings.of(effective.serve, effective.network)
+    return TimelineSettings.of(effective.serve, effective.network, effective.checkpoints)
 
 
 def test_a_node_comes_back_from_json_as_it_went() -> None:

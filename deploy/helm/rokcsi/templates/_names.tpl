@@ -27,6 +27,11 @@ controller.{{ .Release.Name }}.rokcsi
 node.{{ .Release.Name }}.rokcsi
 {{- end }}
 
+{{- /* Where nodes and the controller ask for checkpoints. */ -}}
+{{- define "rokcsi.timelineAddress" -}}
+{{ .Release.Name }}-timeline.{{ .Release.Namespace }}.svc:{{ .Values.checkpoints.port }}
+{{- end }}
+
 {{- /* What every container without privilege is held to. */ -}}
 {{- define "rokcsi.unprivileged" -}}
 runAsNonRoot: true

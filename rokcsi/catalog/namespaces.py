@@ -1,0 +1,49 @@
+"""A catalogue for each namespace, each in a file of its own: what one holds, another never sees."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from rokcsi.catalog.opening import open_catalog
+from rokcsi.catalog.sql import SqlCatalog
+from rokcsi.model.errors import InvalidRequest, SystemCallFailed
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_SUFFIX = ".sqlite"
+
+
+class NamespaceCatalogs:
+    """Fits `rokcsi.model.visits.Shelves`: the files `<namespace>.sqlite` in a folder; safe for many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._opened: dict[str, SqlCatalog] = {}
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemCallFailed(f"the folder of catalogues {folder} cannot be made: {error.strerror}") from error
+
+    def of(self, namespace: str) -> SqlCatalog:
+        """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
+        if _NAMESPACE.fullmatch(namespace) is None:
+            raise InvalidRequest(f"{namespace[:80]!r} is no name of a namespace")
+        with self._lock:
+            if namespace not in self._opened:
+                self._opened[namespace] = open_catalog(self._folder / f"{namespace}{_SUFFIX}")
+            return self._opened[namespace]
+
+    def namespaces(self) -> Sequence[str]:
+        """Give the namespaces that have one, in the order of their names."""
+        names = (path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}"))
+        return sorted(name for name in names if _NAMESPACE.fullmatch(name))
+
+    def close(self) -> None:
+        """Give all databases back."""
+        with self._lock:
+            for catalog in self._opened.values():
+                catalog.close()
+            self._opened.clear()

@@ -1,0 +1,38 @@
+"""Notices as Events on the pod they are about, where `kubectl describe pod` shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from kubernetes import client
+
+from rokcsi.kube.claim_events import shortened, written
+from rokcsi.kube.connecting import asked
+from rokcsi.model.doorkeeper import PodAtDoor
+
+
+class PodEvents:
+    """Fits `rokcsi.model.visits.PodNotices`: one Event for each thing that is told."""
+
+    def __init__(self, api: Any, component: str) -> None:
+        self._core = client.CoreV1Api(api)
+        self._component = component
+
+    def tell(self, pod: PodAtDoor, reason: str, text: str, *, warning: bool) -> None:
+        """Make the Event; raise RosterAway."""
+        now = written(dt.datetime.now(dt.UTC))
+        about = {"kind": "Pod", "apiVersion": "v1", "uid": pod.uid, "namespace": pod.namespace, "name": pod.name}
+        event = {
+            "metadata": {"name": f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": pod.namespace},
+            "involvedObject": about,
+            "type": "Warning" if warning else "Normal",
+            "reason": reason,
+            "message": shortened(text),
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+            "source": {"component": self._component},
+        }
+        asked(self._core.create_namespaced_event, pod.namespace, event)

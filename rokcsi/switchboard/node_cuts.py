@@ -1,0 +1,106 @@
+"""Cuts by the nodes' own CSI, for the timeline: the same CreateVolumeGroupSnapshot that the sidecars send."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from google.protobuf.message import Message
+
+from rokcsi.csi.interceptors import REQUEST_ID
+from rokcsi.csi.peers import POOL
+from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.csi.responses import CONSISTENCY, WINDOW
+from rokcsi.csi.responses import POOL as POOL_FACT
+from rokcsi.csi.status import Refusal
+from rokcsi.model.deadline import current_deadline
+from rokcsi.model.errors import (
+    CheckpointFailed,
+    GroupDiffers,
+    NodeForgotten,
+    NotSupported,
+    PoolElsewhere,
+    PoolFull,
+    RokcsiError,
+    VolumeNotFound,
+)
+from rokcsi.model.ids import pool_of_group, pool_of_volume
+from rokcsi.model.sizes import Bytes
+from rokcsi.model.snapshot import Consistency
+from rokcsi.model.visits import CutVolume, VolumeCut
+from rokcsi.observe.logs import current_request
+from rokcsi.switchboard.directory import Directory, Route
+from rokcsi.switchboard.relay import outcome
+
+_LONGEST_SECONDS = 60.0
+_FINAL: Mapping[str, type[RokcsiError]] = {
+    "NOT_FOUND": VolumeNotFound,
+    "ALREADY_EXISTS": GroupDiffers,
+    "RESOURCE_EXHAUSTED": PoolFull,
+    "FAILED_PRECONDITION": NotSupported,
+    "INVALID_ARGUMENT": NotSupported,
+    "UNIMPLEMENTED": NotSupported,
+}
+
+
+class NodeCuts:
+    """Fits `rokcsi.model.visits.VolumeCuts`, over the directory of nodes; safe for many threads."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def cut(self, name: str, volumes: Sequence[str]) -> VolumeCut:
+        """Snapshot these volumes of one node; raise PoolElsewhere, NodeBusy, and what the node refuses."""
+        request = csi.CreateVolumeGroupSnapshotRequest(name=name, source_volume_ids=volumes)
+        answer, told = self._ask(self._directory.of_pool(pool_of_volume(volumes[0])), request)
+        return _cut(answer.group_snapshot, told)
+
+    def remove(self, handle: str) -> None:
+        """Remove a cut with its snapshots; one of a node that is gone for good is gone. Raises as `cut`."""
+        try:
+            route = self._directory.of_pool(pool_of_group(handle))
+        except NodeForgotten:
+            return
+        self._ask(route, csi.DeleteVolumeGroupSnapshotRequest(group_snapshot_id=handle))
+
+    def fullness(self, volume: str) -> float:
+        """Give what share of the volume's pool is used; raise PoolElsewhere, NodeBusy."""
+        _, told = self._ask(self._directory.of_pool(pool_of_volume(volume)), csi.GetCapacityRequest())
+        total = int(told.get(f"{POOL_FACT}-total", "0"))
+        return int(told.get(f"{POOL_FACT}-used", "0")) / total if total else 0.0
+
+    def _ask(self, route: Route, request: Message) -> tuple[Any, Mapping[str, str]]:
+        """Give a node's answer, and what it told beside it."""
+        method = request.DESCRIPTOR.name.removesuffix("Request")
+        metadata = [(POOL, route.pool), *([(REQUEST_ID, current_request())] if current_request() else [])]
+        left = current_deadline().remaining_seconds()
+        seconds = _LONGEST_SECONDS if left is None else min(left, _LONGEST_SECONDS)
+        with route.line.taken():
+            call = route.line.begin(method, request, metadata, seconds)
+            answer, refused = outcome(call)
+        if refused is not None:
+            raise _error(route, refused)
+        return answer, {key: str(value) for key, value in call.trailing_metadata() or ()}
+
+
+def _error(route: Route, refused: Refusal) -> RokcsiError:
+    name, text = refused.code.name, f"node {route.line.name}: {refused.message}"
+    if name in _FINAL:
+        return _FINAL[name](text)
+    if name == "UNAVAILABLE":
+        route.line.doubt(f"{name}: {refused.message}")
+        return PoolElsewhere(text)
+    return CheckpointFailed(f"{text} ({name})")  # it may be done or not
+
+
+def _cut(group: csi.VolumeGroupSnapshot, told: Mapping[str, str]) -> VolumeCut:
+    return VolumeCut(
+        handle=group.group_snapshot_id,
+        created_at=group.creation_time.ToDatetime(dt.UTC),
+        volumes=tuple(
+            CutVolume(each.source_volume_id, each.snapshot_id, Bytes(each.size_bytes)) for each in group.snapshots
+        ),
+        freeze_window_seconds=float(told.get(WINDOW, "0")),
+        consistency=Consistency(told.get(CONSISTENCY, Consistency.FROZEN)),
+    )
