@@ -35,7 +35,7 @@ def one(connection: Connection, table: Table, key: Column[Any], name: str, word:
 
 def missing(word: str, name: str) -> RecordNotFound:
     """Give the error for what is not there."""
-    return RecordNotFound(f"there is no {word} {name[:128]!r} in the catalogue")
+    return RecordNotFound(f"there is no {word} {name[:128]!r} in the catalogue; `rokctl get {word}s` lists them")
 
 
 def upsert(connection: Connection, table: Table, columns: dict[str, Any]) -> None:

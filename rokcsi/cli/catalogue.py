@@ -10,6 +10,7 @@ import typer
 from rokcsi.cli import columns
 from rokcsi.cli.formats import Column, print_table
 from rokcsi.cli.opening import session, undone
+from rokcsi.cli.words import counted
 from rokcsi.model.history import Version
 from rokcsi.pipeline.rebuild import RebuildPlan, Unreadable
 
@@ -63,4 +64,4 @@ def _narrow(shape: Sequence[Column[_T]]) -> Sequence[Column[_T]]:
 
 def _many(found: RebuildPlan) -> str:
     counts = {"checkpoint": len(found.versions), "notebook": len(found.notebooks), "run": len(found.runs)}
-    return ", ".join(f"{count} {word}{'s' * (count > 1)}" for word, count in counts.items() if count)
+    return ", ".join(counted(number, word) for word, number in counts.items() if number)

@@ -13,6 +13,7 @@ from rokcsi.cli.asking import Kind
 from rokcsi.cli.asking_first import ask_first
 from rokcsi.cli.nouns import kind_and_names, name_in
 from rokcsi.cli.opening import session, undone
+from rokcsi.cli.words import counted
 from rokcsi.model.errors import InvalidRequest, NotSupported
 from rokcsi.pipeline.retention import RetentionPlan
 
@@ -76,9 +77,10 @@ def retain(
         _show(plan, "would be deleted" if dry_run else "to be deleted")
         if dry_run or not (plan.versions or plan.runs):
             return
-        ask_first(f"Delete {len(plan.versions)} checkpoints and {len(plan.runs)} runs?", yes=yes)
+        many = f"{counted(len(plan.versions), 'checkpoint')} and {counted(len(plan.runs), 'run')}"
+        ask_first(f"Delete {many}?", yes=yes)
         opened.forget(plan)
-    typer.echo(f"deleted {len(plan.versions)} checkpoints and {len(plan.runs)} runs")
+    typer.echo(f"deleted {many}")
 
 
 def pin(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from rokcsi.cli.words import seconds, short, status_of_exit
+from rokcsi.cli.words import counted, seconds, short, status_of_exit
 from rokcsi.model.history import Task, TaskStatus
 from rokcsi.model.runs import StepStatus
 from rokcsi.pipeline.progress import (
@@ -89,10 +89,9 @@ class Painter:
         if version.same_cut_as:
             self._line(f"checkpoint {short(version.id)} ({what}): the same as {short(version.same_cut_as)}")
             return
-        window = seconds(version.freeze_window_seconds)
-        self._line(
-            f"checkpoint {short(version.id)} ({what}): {len(version.members)} volumes at one instant, window {window}"
-        )
+        window, members = seconds(version.freeze_window_seconds), len(version.members)
+        together = " at one instant" if members > 1 else ""
+        self._line(f"checkpoint {short(version.id)} ({what}): {counted(members, 'volume')}{together}, window {window}")
 
     @_show.register
     def _(self, event: VolumeCloned) -> None:

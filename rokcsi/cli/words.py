@@ -31,6 +31,11 @@ def seconds(value: float | None) -> str:
     return f"{int(value // _MINUTE)}m{int(value % _MINUTE):02d}s"
 
 
+def counted(number: int, word: str) -> str:
+    """Give a number of things: `1 run`, `2 runs`, `no runs`."""
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+
+
 def instant(value: dt.datetime | None) -> str:
     """Give an instant in UTC to the millisecond; a dash when there is none."""
     return "-" if value is None else value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

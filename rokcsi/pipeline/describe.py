@@ -47,8 +47,10 @@ def describe_step(world: World, run_id: str, step_name: str) -> StepDescription:
         raise RecordNotFound(f"there is no run {run_id[:60]!r}; `rokctl get runs` lists them") from error
     step = run.step(step_name)
     if step is None:
-        hint = nearest(step_name, [step.name for step in run.steps])
-        raise RecordNotFound(f"run {run_id} has no step {step_name[:60]!r}{hint}")
+        names = [step.name for step in run.steps]
+        raise RecordNotFound(
+            f"run {run_id} has no step {step_name[:60]!r}{nearest(step_name, names)}; it has {', '.join(names)}"
+        )
     return StepDescription(run, step, tuple(_attempt(world, attempt) for attempt in step.attempts))
 
 

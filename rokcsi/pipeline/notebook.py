@@ -24,6 +24,7 @@ from rokcsi.pipeline.tasks import Progress, Subject, following, undone_on_failur
 from rokcsi.pipeline.world import World
 
 _SMALLEST = Bytes(1 << 30)
+_SURELY_MEANT = Bytes(1 << 20)
 _ROOM = 2  # volumes are thin: twice the folder's size costs nothing until it is written
 
 
@@ -179,6 +180,8 @@ def _volume_problem(volume: NewNotebookVolume) -> str | None:
         return f"{volume.filesystem[:60]!r} is no file system; use {' or '.join(FILESYSTEMS)}"
     if volume.size is not None and not 0 < volume.size <= LARGEST:
         return f"a size of {volume.size} cannot be had; leave it out, or ask for 10Gi, say"
+    if volume.size is not None and volume.size < _SURELY_MEANT:
+        return f"a size of {volume.size} holds no file system; write a unit, as in 10Gi"
     return mount_path_problem(volume.mount_path)
 
 

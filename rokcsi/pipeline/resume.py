@@ -118,7 +118,8 @@ def _check(run: Run, where: ResumeFrom, definition: PipelineDefinition) -> None:
         raise InvalidRequest(f"run {run.id} is of pipeline {run.pipeline!r}; this file is of {definition.name!r}")
     if where.step is not None and where.step not in definition.needs:
         raise InvalidRequest(
-            f"pipeline {definition.name!r} has no step {where.step[:60]!r}{nearest(where.step, definition.needs)}"
+            f"pipeline {definition.name!r} has no step {where.step[:60]!r}{nearest(where.step, definition.needs)};"
+            f" it has {', '.join(definition.needs)}"
         )
 
 

@@ -39,7 +39,9 @@ class RetentionRule:
 
     def __post_init__(self) -> None:
         if self.keep_versions is None and self.keep_runs is None and self.older_than is None:
-            raise InvalidRequest("a retention rule needs a number of versions or runs to keep, or an age")
+            raise InvalidRequest(
+                "say what to keep: the last checkpoints (keep-last), runs (keep-runs), or what is not older than an age (older-than)"
+            )
         if min(self.keep_versions or 0, self.keep_runs or 0) < 0:
             raise InvalidRequest("a number of versions or runs to keep cannot be negative")
         if self.older_than is not None and self.older_than < dt.timedelta():

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from rokcsi.cli.formats import Column, Format, plain, show_list, show_one
-from rokcsi.cli.words import age, seconds, short, status_of_exit
+from rokcsi.cli.words import age, counted, seconds, short, status_of_exit
 from rokcsi.model.sizes import Bytes
 
 NOON = dt.datetime(2026, 1, 2, 12, 0, tzinfo=dt.UTC)
@@ -111,3 +111,8 @@ def test_durations_exit_statuses_and_ids_are_short() -> None:
     assert [status_of_exit(value) for value in (None, 0, 3, -9)] == ["-", "0", "3", "signal 9"]
     assert short("0123456789abcdef") == "01234567"
     assert short(None) == "-"
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "no volumes"), (1, "1 volume"), (2, "2 volumes")])
+def test_a_number_of_things_is_told_as_people_would(number: int, said: str) -> None:
+    assert counted(number, "volume") == said

@@ -149,7 +149,8 @@ def test_every_kind_is_listed_described_and_dumped(rokctl: Rokctl, notebook: str
         (["delete", "pods", "x"], 8, "cannot be deleted by themselves"),
         (["delete", "nb"], 2, "name what to delete"),
         (["retain", "--older-than", "soon"], 2, "not an age"),
-        (["retain"], 2, "a retention rule needs"),
+        (["retain"], 2, "say what to keep: the last checkpoints (keep-last)"),
+        (["wait", "run", "missing"], 3, "`rokctl get runs` lists them"),
         (["wait", "pod", "x"], 2, "one can wait for a run or a task"),
         (["logs", "x"], 2, "not RUN/STEP"),
     ],
@@ -197,7 +198,7 @@ def test_retention_shows_what_goes_and_leaves_what_is_pinned(rokctl: Rokctl, not
     shown = rokctl("retain", "--keep-last", "1", "--dry-run")
     assert shown.stdout == f"checkpoint/{ids[1]} would be deleted\n"
     assert f"{ids[0]} stays: it is pinned" in shown.stderr
-    assert rokctl("retain", "--keep-last", "1").stdout.endswith("deleted 1 checkpoints and 0 runs\n")
+    assert rokctl("retain", "--keep-last", "1").stdout.endswith("deleted 1 checkpoint and no runs\n")
     left = rokctl("get", "cp", "-o", "name").stdout.split()
     assert left == [f"checkpoint/{ids[0]}", f"checkpoint/{ids[2]}"]
     assert rokctl("delete", "cp", ids[0], ok=False).exit_code == 5

@@ -150,6 +150,7 @@ def _with(new: notebook.NewNotebook, **changes: object) -> notebook.NewNotebook:
         (lambda new: _with(new, filesystem="ntfs"), "'ntfs' is no file system; use xfs or ext4"),
         (lambda new: _with(new, size=Bytes(0)), "a size of 0 cannot be had"),
         (lambda new: _with(new, size=Bytes(1 << 63)), "a size of 8192Pi cannot be had"),
+        (lambda new: _with(new, size=Bytes(10)), "a size of 10 holds no file system; write a unit, as in 10Gi"),
         (lambda new: dataclasses.replace(new, working_directory="rel"), "'rel' is no absolute path; write it as /home"),
         (lambda new: dataclasses.replace(new, environment={"A B": "c"}), "'A B' is no name of an environment variable"),
         (lambda new: dataclasses.replace(new, environment={"ROKCSI_RUN": "c"}), "are set by the run itself"),
