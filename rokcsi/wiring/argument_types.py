@@ -29,7 +29,7 @@ def typed(function: Callable[_P, _R]) -> Callable[_P, _R]:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise InvalidRequest(f"{function.__name__}: {error}") from error
-        hints = get_type_hints(function)
+        hints = _hints(function)
         for name, value in given.items():
             if name in hints and not _fits(value, hints[name]):
                 raise InvalidRequest(f"{function.__name__}: {name} is {_shown(value)}; give {_said(hints[name])}")
@@ -44,6 +44,11 @@ def typed_methods(kind: type[_C]) -> type[_C]:
         if inspect.isfunction(member) and not name.startswith("_"):
             setattr(kind, name, typed(member))
     return kind
+
+
+@functools.cache
+def _hints(function: Callable[..., object]) -> dict[str, Any]:
+    return get_type_hints(function)
 
 
 def _fits(value: object, hint: Any) -> bool:
