@@ -144,6 +144,9 @@ def test_a_rebuilt_run_is_resumed_with_its_pipeline_file_and_deleted_with_its_vo
     }
     delete_run(amnesiac, failed.id)
     assert not [name for name in cluster.left() if name.startswith(failed.id)]
+    for version in amnesiac.catalog.versions.list(VersionFilter()):
+        delete_version(amnesiac, version.id)
+    assert cluster.labelled_cuts() == []
 
 
 def test_a_plan_changes_nothing_and_a_second_rebuild_adds_nothing(
