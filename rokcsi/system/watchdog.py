@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rokcsi.model.errors import SystemCallFailed
 
+_END_SECONDS = 10
 _PROGRAM = Path(__file__).with_name("thaw_watchdog.py")
 
 
@@ -111,8 +112,17 @@ class Watchdog:
         with self._mutex:
             if self._process is not None and self._process.stdin is not None:
                 self._process.stdin.close()
-                self._process.wait(10)
+                self._end(self._process)
                 self._process = None
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the watchdog's end; one with nothing to let go that takes long, being still about to start, is killed."""
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not self._armed:
+                process.kill()
+                process.wait()
 
     def _tell(self, line: bytes) -> None:
         if self._process is None:

@@ -32,6 +32,9 @@ CLIENTS, DEEDS, CUTS = 3, 14, 2
 ROOMY = Limits(overcommit=1000.0, data_limit=0.99, metadata_limit=0.99)
 
 
+Weather = Callable[[Store, Path, History, threading.Event], None]
+
+
 @dataclass
 class Recording:
     """A storm that is over: what the clients did, the log of the disk's writes, and where in it the marks stand."""
@@ -62,6 +65,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return STORES[request.param](tmp_path)
 
 
+def calm(store: Store, node: Path, history: History, stop: threading.Event) -> None:
+    """Let one client loose, for which nobody else flushes; the pool is left as a kill leaves it."""
+    store.lay(node)
+    try:
+        storm([Client("alone", served(store.open(node), ROOMY, KeyedLocks()), history, SEED)], DEEDS, stop)
+    finally:
+        store.let_go(node)
+
+
 def weather(store: Store, node: Path, history: History, stop: threading.Event) -> None:
     """Let the clients loose on a new pool on a disk; the pool is left as a kill leaves it."""
     store.lay(node)
@@ -85,11 +97,11 @@ def weather(store: Store, node: Path, history: History, stop: threading.Event) -
 
 
 @contextmanager
-def recorded(store: Store, folder: Path) -> Iterator[Recording]:
-    """Record a storm; the log is there for the block."""
+def recorded(store: Store, folder: Path, played: Weather = weather) -> Iterator[Recording]:
+    """Record what clients do; the log is there for the block."""
     with logged_disk(folder) as (disk, log):
         history = History(disk.mark)
-        weather(store, disk.node, history, threading.Event())
+        played(store, disk.node, history, threading.Event())
         disk.close()
         requests = read_log(log)
         marks = {request.text: at for at, request in enumerate(requests) if request.kind & Kind.MARK}
@@ -154,8 +166,9 @@ def test_all_that_was_acknowledged_is_there_after_a_power_cut_at_any_moment_and_
 def test_a_driver_without_its_flush_is_caught(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         store.remove_flush(patch)
-        with recorded(store, tmp_path) as recording:
+        with recorded(store, tmp_path, calm) as recording:
             patch.undo()
+            # The power goes just after each answer, until something is wrong.
             assert any(after_each_cut(store, recording, tmp_path, sorted(recording.answers())))
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from rokcsi.system import watchdog as watchdogs
 from rokcsi.system.thaw_watchdog import Armed
 from rokcsi.system.watchdog import Watchdog
 
@@ -90,3 +94,15 @@ def test_it_lets_whoever_tells_it_something_go_on_first() -> None:
         while os.sched_getscheduler(watchdog.pid) != os.SCHED_BATCH and time.monotonic() < until:
             time.sleep(0.01)
         assert os.sched_getscheduler(watchdog.pid) == os.SCHED_BATCH
+
+
+def test_one_that_does_not_end_and_has_nothing_to_let_go_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdogs, "_END_SECONDS", 0.1)
+    watchdog = Watchdog()
+    watchdog.disarm(watchdog.arm([]))
+    pid = watchdog.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    watchdog.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
