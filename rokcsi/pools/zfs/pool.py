@@ -29,7 +29,7 @@ from rokcsi.pools.zfs.reading import Reader
 from rokcsi.pools.zfs.records import LABEL_BYTES
 from rokcsi.pools.zfs.room import Room
 from rokcsi.pools.zfs.starting import start
-from rokcsi.pools.zfs.store import Store, program
+from rokcsi.pools.zfs.store import Store, explained, program
 from rokcsi.system.freezing import Freezer
 
 _TRAITS = Traits(
@@ -54,7 +54,8 @@ class ZfsPool(IndexedPool):
         self._store = Store(home.pool, home.runner)
         held.callback(self._store.close)
         self._attachments = Attachments(self._index, self._places)
-        clones = self._store.run(_FEATURES, []).clones
+        with explained("open the pool", home.pool):
+            clones = self._store.run(_FEATURES, []).clones
         parts = Parts(self._store, self._index, self._places, self._attachments, reserve, clones)
         self._burial = Burial(parts)
         self._making = Making(parts, self._burial)
