@@ -29,6 +29,7 @@ def at_once(threads: ThreadPoolExecutor, call: Callable[[int], T], times: int) -
     return list(threads.map(call, range(times), timeout=PATIENCE))
 
 
+@pytest.mark.slow
 def test_a_hundred_clones_of_one_snapshot_at_once(tested: TestedPool, threads: ThreadPoolExecutor) -> None:
     volume = tested.pool.create_volume(new_volume("a"))
     tested.write(volume.id, 4096, b"the same for everybody" * 1000)
@@ -84,6 +85,7 @@ def test_groups_that_share_members_do_not_disturb_each_other(tested: TestedPool,
     assert tested.strays() == []
 
 
+@pytest.mark.slow
 def test_a_storm_of_everything_leaves_what_can_be_explained(tested: TestedPool, threads: ThreadPoolExecutor) -> None:
     """Create, cut, clone and delete the same few names from all sides; then look at what is left."""
 

@@ -104,6 +104,7 @@ def test_volumes_are_listed_by_id(tested: TestedPool) -> None:
     assert list(tested.pool.volumes()) == listed
 
 
+@pytest.mark.slow
 def test_two_hundred_volumes_come_and_go(tested: TestedPool) -> None:
     before = tested.pool.capacity().promised
     ids = [tested.pool.create_volume(new_volume(f"v{number}")).id for number in range(200)]

@@ -29,11 +29,12 @@ _FULL_LIMIT_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How a suite went."""
+    """How a suite went; `busy_seconds` of a CPU were its own, which tells more than `seconds` where others are at work, too."""
 
     suite: Suite
     status: int
     seconds: float
+    busy_seconds: float
 
 
 def main() -> int:
@@ -117,9 +118,10 @@ def _play(suite: Suite, cpu: int, running: set[subprocess.Popen[str]]) -> Played
             log.write(line)
             sys.stdout.write(f"{suite.kind} {suite.name} | {line}")
             sys.stdout.flush()
-    status = process.wait()
+    _, ended, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(ended)
     running.remove(process)
-    return Played(suite, status, time.monotonic() - begin)
+    return Played(suite, process.returncode, time.monotonic() - begin, usage.ru_utime + usage.ru_stime)
 
 
 def _script(suite: Suite) -> str:
@@ -131,8 +133,13 @@ def _show(played: Sequence[Played], seconds: float) -> None:
     print()
     for it in played:
         result = "ok" if it.status == 0 else f"FAILED ({it.status})"
-        print(f"  {it.suite.kind:10} {it.suite.name:12} {result:12} {it.seconds:5.0f} s")
-    print(f"  {'all':23} {'':12} {seconds:5.0f} s; logs and JUnit XML in {REPORTS.relative_to(HOUSE)}")
+        print(
+            f"  {it.suite.kind:10} {it.suite.name:12} {result:12} {it.seconds:5.0f} s, {it.busy_seconds:4.0f} s of a CPU"
+        )
+    busy = sum(it.busy_seconds for it in played)
+    print(
+        f"  {'all':23} {'':12} {seconds:5.0f} s, {busy:4.0f} s of a CPU; logs and JUnit XML in {REPORTS.relative_to(HOUSE)}"
+    )
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
 
 def _pool(kind: str) -> Iterator[Suite]:
     """The pool itself, which these tests make for themselves."""
-    yield Suite(kind, "contract", _pytest("contract", f"tests/contract -m lab -k {_exactly(kind)}"))
+    for name, marks in (("contract", "lab and not slow"), ("contract-slow", "lab and slow")):
+        selected = f"tests/contract -m '{marks}' -k {_exactly(kind)}"
+        yield Suite(kind, name, _pytest(name, selected), full=name.endswith("slow"))
     longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
     yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"

@@ -29,7 +29,7 @@ from rokcsi.pools.zfs.reading import Reader
 from rokcsi.pools.zfs.records import LABEL_BYTES
 from rokcsi.pools.zfs.room import Room
 from rokcsi.pools.zfs.starting import start
-from rokcsi.pools.zfs.store import Store, program
+from rokcsi.pools.zfs.store import Store, explained, program
 from rokcsi.system.freezing import Freezer
 
 _TRAITS = Traits(
@@ -54,7 +54,8 @@ class ZfsPool(IndexedPool):
         self._store = Store(home.pool, home.runner)
         held.callback(self._store.close)
         self._attachments = Attachments(self._index, self._places)
-        clones = self._store.run(_FEATURES, []).clones
+        with explained("open the pool", home.pool):
+            clones = self._store.run(_FEATURES, []).clones
         parts = Parts(self._store, self._index, self._places, self._attachments, reserve, clones)
         self._burial = Burial(parts)
         self._making = Making(parts, self._burial)
@@ -96,41 +97,42 @@ class ZfsPool(IndexedPool):
 
     def capacity(self) -> Capacity:
         """How much room there is now; no program is started unless the last look is some time ago."""
-        self._settle()
+        self._settle_working()
         return self._room.capacity(ALLOCATION_UNIT, self._index.promised)
 
     def create_volume(self, new: NewVolume) -> Volume:
         """Make an empty volume; raise VolumeExists, SizeOutOfRange, PoolFull, PoolAway."""
-        self._settle()
+        self._settle_working()
         return self._making.create(new)
 
     def clone_snapshot(self, id: SnapshotId, new: NewVolume) -> Volume:
         """Make a volume that begins as a snapshot; raise SnapshotNotFound, VolumeExists, SourceTooLarge, PoolFull."""
-        self._settle()
+        self._settle_working()
         return self._making.clone(id, new)
 
     def grow_volume(self, id: VolumeId, size: Bytes) -> Volume:
         """Make a volume larger, attached or not; raise VolumeNotFound, SizeOutOfRange, PoolFull, Busy."""
-        self._settle()
+        self._settle_working()
         return self._growing.grow(id, size)
 
     def delete_volume(self, id: VolumeId) -> None:
         """Take a volume away; raise VolumeNotFound, StillInUse."""
-        self._settle()
+        self._settle_working()
         self._burial.volume(id)
 
     def attach(self, id: VolumeId) -> Path:
         """Give the device of the volume as soon as it is there; raise VolumeNotFound."""
-        self._settle()
+        self._settle_working()
         return self._attachments.attach(id)
 
     def detach(self, id: VolumeId) -> None:
         """Make sure that nobody has the device any more; raise VolumeNotFound, StillInUse."""
-        self._settle()
+        self._settle_working()
         self._attachments.detach(id)
 
     def attached(self, id: VolumeId) -> Path | None:
-        """Give the device of the volume, None when there is none now."""
+        """Give the device of the volume, None when there is none now; raise PoolAway: looking at it would wait for ever."""
+        self._store.refuse_away()
         return self._attachments.device_of(id)
 
     def holding(self, id: VolumeId) -> AbstractContextManager[Pool]:
@@ -144,12 +146,12 @@ class ZfsPool(IndexedPool):
         ZFS aligns them whatever `aligned` says.
         """
         _ = aligned
-        self._settle()
+        self._settle_working()
         return self._cutting.take(news) if news else []
 
     def delete_snapshots(self, ids: Iterable[SnapshotId]) -> None:
         """Take snapshots away, all or none; raise SnapshotNotFound before anything is gone."""
-        self._settle()
+        self._settle_working()
         self._burial.snapshots(ids)
 
     def label_volume(self, id: VolumeId, labels: Labels) -> Volume:
@@ -169,6 +171,7 @@ class ZfsPool(IndexedPool):
 
     def footprint(self, id: VolumeId | SnapshotId) -> Footprint:
         """What one volume or snapshot refers to, as if in one piece; raise VolumeNotFound or SnapshotNotFound."""
+        self._store.refuse_away()
         if isinstance(id, VolumeId):
             name = self._places.volume(self.volume(id).id)
         else:
@@ -180,17 +183,22 @@ class ZfsPool(IndexedPool):
 
     def leftovers(self) -> Sequence[Leftover]:
         """Give what nobody owns; changes nothing."""
-        self._settle()
+        self._settle_working()
         return self._leftovers.find()
 
     def clear(self, leftover: Leftover) -> None:
         """Remove one of them; raise StillInUse when it is not one any more."""
-        self._settle()
+        self._settle_working()
         self._leftovers.clear(leftover)
 
     def close(self) -> None:
         """Give the dataset back; volumes in use stay in use."""
         self._held.close()
+
+    def _settle_working(self) -> None:
+        """Settle what is in doubt; raise PoolAway where the ZFS pool has stopped: whoever opens a device of it hangs."""
+        self._store.refuse_away()
+        self._settle()
 
     def _settle(self) -> None:
         self._cutting.settle()

@@ -14,6 +14,7 @@ import pytest
 
 from rokcsi.model.errors import DidNotEnd, PoolAway, VolumeNotFound
 from rokcsi.model.ids import SnapshotId, VolumeId
+from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot
 from rokcsi.pools.zfs import ZfsPool
 from rokcsi.system.command import Completed
@@ -37,13 +38,20 @@ def pool(pools: ZfsPools) -> Iterator[ZfsPool]:
     opened.close()
 
 
-def changes(pool: ZfsPool) -> list[Callable[[], object]]:
+def deeds(pool: ZfsPool) -> list[Callable[[], object]]:
     volume, snapshot = VolumeId.of_name("a"), SnapshotId.of_name("s")
     return [
         lambda: pool.create_volume(new_volume("new")),
-        lambda: pool.clone_snapshot(snapshot, new_clone("new", pool.snapshot(snapshot))),
+        lambda: pool.clone_snapshot(snapshot, new_clone("clone", pool.snapshot(snapshot))),
         lambda: pool.take_snapshots([NewSnapshot("new", volume)]),
         lambda: pool.label_volume(volume, {"a": "b"}),
+        lambda: pool.grow_volume(volume, Bytes(2 * MIB)),
+        lambda: pool.attach(volume),
+        lambda: pool.attached(volume),
+        lambda: pool.detach(volume),
+        pool.capacity,
+        pool.leftovers,
+        lambda: pool.footprint(volume),
         lambda: pool.delete_snapshots([snapshot]),
         lambda: pool.delete_volume(volume),
     ]
@@ -110,7 +118,7 @@ def test_what_was_given_up_and_came_about_nevertheless_is_found(pools: ZfsPools,
     volume = pool.volume(new.id)
     assert list(pool.volumes()) == [volume]
     with slow(pool, lambda: None), pytest.raises(DidNotEnd):
-        pool.grow_volume(new.id, type(volume.size)(4 * MIB))
+        pool.grow_volume(new.id, Bytes(4 * MIB))
     assert pool.volume(new.id).size == 4 * MIB
     again = pools.reopen(pool)
     assert again.volume(new.id).size == 4 * MIB
@@ -180,17 +188,17 @@ def test_a_suspended_pool_is_said_to_be_and_works_again_when_it_is_back(tmp_path
         threading.Thread(target=_touch, args=(pools,), daemon=True).start()
         _await_state(pools.pool, "SUSPENDED")
         began = time.monotonic()
-        for change in changes(pool):
+        for deed in deeds(pool):
             with pytest.raises(PoolAway, match="SUSPENDED"):
-                change()
+                deed()
         assert list(pool.volumes()) == [volume]
         assert list(pool.snapshots()) == [snapshot]
         assert time.monotonic() - began < 5
         disk.mend()
         zpool("clear", pools.pool)
         _await_state(pools.pool, "ONLINE")
-        for change in changes(pool):
-            change()
+        for deed in deeds(pool):
+            deed()
         pool.close()
     finally:
         pools.close()
