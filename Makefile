@@ -99,6 +99,12 @@ lab-bench: setup ## measure a fresh POOL=lvm|… beside its technology's own com
 lab-kubernetes: setup ## a cluster of two nodes on this machine with rokcsi installed from the chart; says how to use it (root)
 	@tests/lab/kubernetes/lab up
 
+test-kubernetes: setup ## our tests and Kubernetes' own storage suite, its fast specs, in a cluster on this machine (root)
+	@tests/lab/kubernetes/run build/kubernetes
+
+test-kubernetes-full: setup ## the same with the slow, serial and disruptive specs (root)
+	@tests/lab/kubernetes/run build/kubernetes --full
+
 lab-kubernetes-down: ## take that cluster down, and leave nothing of it (root)
 	@tests/lab/kubernetes/lab down
 
@@ -119,4 +125,4 @@ clean: ## remove .venv and what tools have cached here
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
   test-system test-e2e sanity lab lab-guest lab-bench test-lab test-lab-full test-power-cuts lab-kubernetes \
-  lab-kubernetes-down bench format proto lock clean
+  lab-kubernetes-down test-kubernetes test-kubernetes-full bench format proto lock clean

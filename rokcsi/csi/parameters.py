@@ -20,6 +20,8 @@ FILESYSTEM = "csi.storage.k8s.io/fstype"
 UNALIGNED = "allowUnalignedGroup"
 BLOCK_SIZE = "blockSize"
 COMPRESSION = "compression"
+# The class's own field, repeated among its parameters as Kubernetes' storage suite does; the snapshotter sees to it.
+DELETION_POLICY = "deletionPolicy"
 VOLUME_CHECKS = ("rok/pre-mount-verification", "rok/pre-clone-verification", "rok/post-clone-verification")
 SNAPSHOT_CHECKS = ("rok/pre-snapshot-verification", "rok/post-snapshot-verification")
 
@@ -62,7 +64,7 @@ class ClassParameters:
 def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, volumes: bool = False) -> ClassParameters:
     """Read a class's parameters, of which `flags` are true or false; raise InvalidRequest that names the wrong one."""
     on: set[str] = set()
-    others = frozenset({FILESYSTEM, BLOCK_SIZE, COMPRESSION, CHECKPOINT_POLICY} if volumes else ())
+    others = frozenset({FILESYSTEM, BLOCK_SIZE, COMPRESSION, CHECKPOINT_POLICY} if volumes else {DELETION_POLICY})
     for key, value in parameters.items():
         if key in flags:
             on.update({key} if _flag(key, value) else ())

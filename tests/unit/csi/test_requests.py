@@ -9,6 +9,7 @@ import pytest
 from rokcsi.csi.parameters import (
     BLOCK_SIZE,
     COMPRESSION,
+    DELETION_POLICY,
     FLAGS_OF_GROUPS,
     FLAGS_OF_SNAPSHOTS,
     FLAGS_OF_VOLUMES,
@@ -54,6 +55,19 @@ def test_a_class_may_say_how_its_volumes_are_kept() -> None:
 def test_a_way_of_keeping_volumes_that_makes_no_sense_is_refused(key: str, value: str) -> None:
     with pytest.raises(InvalidRequest):
         volume_request(create_request(parameters={key: value}))
+
+
+def test_a_deletion_policy_among_the_parameters_of_snapshots_is_the_snapshotters_business() -> None:
+    given = {"deletionPolicy": "Retain"}
+    alone = csi.CreateSnapshotRequest(name="s", source_volume_id="v")
+    group = csi.CreateVolumeGroupSnapshotRequest(name="g", source_volume_ids=["v"])
+    assert snapshot_request(csi.CreateSnapshotRequest(name="s", source_volume_id="v", parameters=given)) == (
+        snapshot_request(alone)
+    )
+    asked = csi.CreateVolumeGroupSnapshotRequest(name="g", source_volume_ids=["v"], parameters=given)
+    assert group_request(asked) == group_request(group)
+    with pytest.raises(InvalidRequest, match="deletionPolicy"):
+        volume_request(create_request(parameters=given))
 
 
 def test_how_volumes_are_kept_is_no_parameter_of_snapshots() -> None:
@@ -110,5 +124,7 @@ def test_capacity_is_asked_for_the_kind_of_volume() -> None:
 
 def test_every_parameter_is_in_the_reference() -> None:
     text = Path("docs/reference/csi.md").read_text()
-    known = FLAGS_OF_VOLUMES | FLAGS_OF_SNAPSHOTS | FLAGS_OF_GROUPS | METADATA | {BLOCK_SIZE, COMPRESSION}
+    known = (
+        FLAGS_OF_VOLUMES | FLAGS_OF_SNAPSHOTS | FLAGS_OF_GROUPS | METADATA | {BLOCK_SIZE, COMPRESSION, DELETION_POLICY}
+    )
     assert not {parameter for parameter in known if f"`{parameter}`" not in text}
