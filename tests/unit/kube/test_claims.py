@@ -76,7 +76,7 @@ def test_an_origin_that_nobody_understands_is_refused_in_words(
 ) -> None:
     api, client = served
     claims = KubernetesClaims(client, DRIVER, origins)
-    with pytest.raises(SourceNotAllowed, match="not heard|not a Rok URL"):
+    with pytest.raises(SourceNotAllowed, match=r"not heard|not a Rok URL"):
         claims.handle_of_source(put(api, claims, source=None, annotations=ORIGIN))
 
 
