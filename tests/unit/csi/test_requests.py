@@ -51,6 +51,14 @@ def test_a_class_may_say_how_its_volumes_are_kept() -> None:
     assert volume_request(create_request()).tuning == Tuning()
 
 
+def test_a_class_may_say_what_a_volume_can_be_told_later_and_the_later_word_counts() -> None:
+    steps, none = {"checkpoint-policy": "steps"}, {"checkpoint-policy": "none"}
+    assert volume_request(create_request(parameters=steps)).mutable == steps
+    assert volume_request(create_request(parameters=steps, mutable_parameters=none)).mutable == none
+    with pytest.raises(InvalidRequest, match="checkpoint-policy"):
+        snapshot_request(csi.CreateSnapshotRequest(name="s", source_volume_id="v", parameters=steps))
+
+
 @pytest.mark.parametrize(("key", "value"), [("blockSize", "big"), ("blockSize", "-1"), ("compression", "-o x=y")])
 def test_a_way_of_keeping_volumes_that_makes_no_sense_is_refused(key: str, value: str) -> None:
     with pytest.raises(InvalidRequest):

@@ -9,8 +9,8 @@ import pytest
 
 from rokcsi.kube.claim_events import ClaimEvents
 from rokcsi.kube.claims import KubernetesClaims
-from rokcsi.model.claims import Claim, NamespacedName, Notice
-from rokcsi.model.errors import ClaimChanged, RosterAway, SourceNotAllowed, SourceNotReady
+from rokcsi.model.claims import Claim, NamespacedName, Notice, Source, SourceKind
+from rokcsi.model.errors import ClaimChanged, InvalidRequest, RosterAway, SourceNotAllowed, SourceNotReady
 from rokcsi.model.ids import PoolId
 from tests.fakes.api_server import ApiState, api_server, volume
 from tests.fakes.kube_objects import (
@@ -43,6 +43,41 @@ def put(api: ApiState, claims: KubernetesClaims, **fields: Any) -> Claim:
     found = claims.claim(NAME)
     assert found is not None
     return found
+
+
+class ToldOrigins:
+    """Knows one origin, and refuses the others as an error says."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def snapshot_for(self, claim: NamespacedName, origin: str) -> str:
+        if self.error is not None:
+            raise self.error
+        return f"{claim} {origin}"
+
+
+ORIGIN = {"rok/origin": "https://rok/x"}
+
+
+def test_a_claim_that_is_annotated_with_an_origin_is_a_clone_of_that(served: tuple[ApiState, Any]) -> None:
+    api, client = served
+    claims = KubernetesClaims(client, DRIVER, ToldOrigins())
+    claim = put(api, claims, source=None, annotations=ORIGIN)
+    assert claim.source == Source(SourceKind.ORIGIN, "https://rok/x")
+    assert claims.handle_of_source(claim) == "work/again https://rok/x"
+    named = put(api, claims, annotations=ORIGIN)
+    assert named.source.kind is SourceKind.SNAPSHOT
+
+
+@pytest.mark.parametrize("origins", [None, ToldOrigins(InvalidRequest("not a Rok URL"))])
+def test_an_origin_that_nobody_understands_is_refused_in_words(
+    served: tuple[ApiState, Any], origins: ToldOrigins | None
+) -> None:
+    api, client = served
+    claims = KubernetesClaims(client, DRIVER, origins)
+    with pytest.raises(SourceNotAllowed, match=r"not heard|not a Rok URL"):
+        claims.handle_of_source(put(api, claims, source=None, annotations=ORIGIN))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,11 @@ def test_a_clone_of_a_claim_goes_to_the_claims_volume(house: House) -> None:
     assert house.claims.stamped == [(NAME, "here")]
 
 
+def test_a_clone_of_an_origin_goes_to_the_snapshot_that_it_stands_for(house: House) -> None:
+    house.placing.look(house.claims.put(claim(kind=SourceKind.ORIGIN)))
+    assert house.claims.stamped == [(NAME, "here")]
+
+
 def test_a_claim_of_another_class_is_none_of_ours(house: House) -> None:
     house.claims.ours = False
     assert house.placing.look(house.claims.put(claim())) is None

@@ -29,7 +29,7 @@ node.{{ .Release.Name }}.rokcsi
 
 {{- /* Where nodes and the controller ask for checkpoints. */ -}}
 {{- define "rokcsi.timelineAddress" -}}
-{{ .Release.Name }}-timeline.{{ .Release.Namespace }}.svc:{{ .Values.checkpoints.port }}
+{{ .Values.checkpoints.address | default (printf "%s-timeline.%s.svc:%v" .Release.Name .Release.Namespace .Values.checkpoints.port) }}
 {{- end }}
 
 {{- /* What every container without privilege is held to. */ -}}
