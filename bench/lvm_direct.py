@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -55,6 +56,7 @@ class Bench:
         self.floor = ThinFloor(mapped_name(group, thin_pool))
         self.origin = self.pool.create_volume(fresh("origin"))
         [self.snapshot] = self.pool.take_snapshots([NewSnapshot("origin's", self.origin.id)])
+        settle()
 
     def close(self) -> None:
         """Leave the thin pool as it was."""
@@ -99,9 +101,11 @@ class Bench:
             origins = [self.device_of(volume) for volume in volumes]
             ours, bare, windows, bare_windows = [], [], [], []
             for _ in range(self.rounds):
+                settle()
                 took, taken = timed(self.pool.take_snapshots, cut(volumes))
                 ours.append(took)
                 windows.append(taken[0].freeze_window_seconds)
+                settle()
                 took, (window, made) = timed(self.floor.cut, names, origins)
                 bare.append(took)
                 bare_windows.append(window)
@@ -139,6 +143,11 @@ class Bench:
         finally:
             for volume in volumes:
                 self.pool.delete_volume(volume.id)
+
+
+def settle() -> None:
+    """Let udev come to an end with what was resumed: on one processor it would be measured along."""
+    subprocess.run(["udevadm", "settle"], check=True)
 
 
 def fresh(word: str) -> NewVolume:
