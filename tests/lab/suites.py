@@ -58,8 +58,10 @@ def _pool(kind: str) -> Iterator[Suite]:
     longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
     yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
-    yield Suite(kind, "pool", _pytest("pool", f"{own} -m lab"))
-    if kind == "lvm":  # what is about no kind of pool
+    yield Suite(kind, "pool", _pytest("pool", f"{own} -m 'lab and not slow'"))
+    if kind == "lvm":
+        yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"), full=True)
+        # what is about no kind of pool
         others = " ".join(
             f"--ignore {each}" for each in [_POWER_CUTS, *(it for one in KINDS for it in _files_about(one))]
         )

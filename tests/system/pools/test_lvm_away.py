@@ -19,7 +19,7 @@ from tests.fakes.loop_disks import LoopDisks, loop_disks
 from tests.fakes.pool_records import MIB, new_clone, new_volume
 from tests.fakes.volume_groups import VolumeGroup
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture

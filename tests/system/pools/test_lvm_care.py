@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from rokcsi.cli.rokcsi import app
 from tests.fakes.loop_disks import LoopDisks, loop_disks, run
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 GROUP = "care"
 POOL = f"lvm:{GROUP}/thin"

@@ -26,7 +26,7 @@ from tests.fakes.lvm_pools import LvmPools, lvm_pools
 from tests.fakes.pool_records import MIB, new_clone, new_volume
 from tests.fakes.writer import Writer
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
 @pytest.fixture
