@@ -45,7 +45,7 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
     yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named)
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
-    yield Suite(kind, "job", _pytest("job", "tests/e2e/test_own_project.py"), "ROKCSI_POOL")
+    yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL")
     yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL", full=True)
     yield Suite(kind, "any-driver", _pytest("any-driver", f"{_DRIVER_IN_ANY_ORDER} {_LONG}"), named, full=True)
 
