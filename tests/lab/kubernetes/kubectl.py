@@ -20,11 +20,19 @@ class Kubectl:
     namespace: str
 
     def __call__(self, *words: str, given: str = "", seconds: float = 120.0) -> str:
-        """Run it, give what it prints; raises CalledProcessError with what it said."""
-        command = [str(LAB), "run", "kubectl", "--namespace", self.namespace, *words]
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=seconds + 30.0)
+        """Run it, give what it prints; fails with what it said."""
+        done = self._run(words, given, seconds)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}{done.stdout}"
         return done.stdout
+
+    def tried(self, *words: str) -> str:
+        """Run it, give what it prints; nothing where it failed."""
+        done = self._run(words, "", 30.0)
+        return "" if done.returncode else done.stdout
+
+    def _run(self, words: Sequence[str], given: str, seconds: float) -> subprocess.CompletedProcess[str]:
+        command = [str(LAB), "run", "kubectl", "--namespace", self.namespace, *words]
+        return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=seconds + 30.0)
 
     def make(self, *objects: Object) -> None:
         """Have these objects."""
