@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.lab.guest import HOUSE
 
@@ -33,8 +33,8 @@ class Suite:
 
 def suites_of(kind: str) -> Sequence[Suite]:
     """Give the suites of a kind of pool, the longest first."""
-    if kind == "loopfile":  # make test runs the rest of them; here it is the kernel that differs
-        return [*_driver(kind, named=""), *_power_cuts(kind)]
+    if kind == "loopfile":  # make test runs all of them; here it is the kernel that differs
+        return [*(replace(suite, full=True) for suite in _driver(kind, named="")), *_power_cuts(kind)]
     return [*_driver(kind, named="ROKCSI_TEST_POOL"), *_pool(kind), *_power_cuts(kind)]
 
 
@@ -42,7 +42,7 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
     yield Suite(kind, "crash", _pytest("crash", "tests/system/crash/test_every_failpoint.py"), named)
     others = "lab" if kind == "loopfile" else "embedded"
-    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named)
+    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named, full=True)
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
     yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL")
@@ -59,13 +59,14 @@ def _pool(kind: str) -> Iterator[Suite]:
     yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
     yield Suite(kind, "pool", _pytest("pool", f"{own} -m 'lab and not slow'"))
-    if kind == "lvm":
+    if kind != "lvm-direct":  # which has none
         yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"), full=True)
+    if kind == "lvm":
         # what is about no kind of pool
         others = " ".join(
             f"--ignore {each}" for each in [_POWER_CUTS, *(it for one in KINDS for it in _files_about(one))]
         )
-        yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"))
+        yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"), full=True)
 
 
 def _power_cuts(kind: str) -> Iterator[Suite]:

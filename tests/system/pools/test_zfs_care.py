@@ -17,7 +17,7 @@ from rokcsi.pools.zfs.records import VOLUME
 from tests.fakes.loop_disks import LoopDisks, loop_disks
 from tests.fakes.zfs_pools import zfs, zpool
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 GIB = 1 << 30
 Rokcsi = Callable[..., Result]

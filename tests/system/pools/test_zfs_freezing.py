@@ -23,7 +23,7 @@ from tests.fakes.pool_records import MIB, new_group
 from tests.fakes.writer import Writer
 from tests.fakes.zfs_pools import ZfsPools
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 Mounted = list[tuple[Volume, Path]]
 

@@ -27,7 +27,7 @@ from rokcsi.system.locks import KeyedLocks
 from tests.fakes.pool_records import MIB, new_clone, new_volume
 from tests.fakes.zfs_pools import ZfsPools, zpool
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]
 T = TypeVar("T")
 
 DISK = 512 * MIB
