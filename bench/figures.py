@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+_RESULTS = Path(__file__).parent / "results"
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -51,11 +54,15 @@ class Figure:
         return f"{self.metric:<64} {self.ours:>9.3g} {floor:>9} {self.unit:<9} {ratio:>6} {goal:>8}  {self.verdict}"
 
 
-HEAD = f"{'metric':<64} {'ours':>9} {'floor':>9} {'unit':<9} {'ratio':>6} {'goal':>8}  verdict"
+_HEAD = f"{'metric':<64} {'ours':>9} {'floor':>9} {'unit':<9} {'ratio':>6} {'goal':>8}  verdict"
 
 
-def write(figures: list[Figure], facts: dict[str, str | int], path: Path) -> None:
-    """Write the figures with the machine's facts as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{**asdict(figure), "verdict": figure.verdict} for figure in figures]
-    path.write_text(json.dumps({"machine": facts, "figures": rows}, indent=2) + "\n")
+def report(measured: Iterable[Figure], facts: dict[str, str | int], name: str) -> None:
+    """Print the table line by line as it is measured, then write it with the machine's facts as `results/NAME.json`."""
+    print(_HEAD, flush=True)
+    rows = []
+    for figure in measured:
+        print(figure.row(), flush=True)
+        rows.append({**asdict(figure), "verdict": figure.verdict})
+    _RESULTS.mkdir(exist_ok=True)
+    (_RESULTS / f"{name}.json").write_text(json.dumps({"machine": facts, "figures": rows}, indent=2) + "\n")

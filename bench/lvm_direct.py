@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import field
-from figures import HEAD, Figure, p50, percentile, write
+from figures import Figure, p50, percentile, report
 from lvm import figure, timed
 from thin_floor import ThinFloor
 
@@ -181,12 +181,7 @@ def main() -> None:
     arguments.add_argument("pool", metavar="VG/THINPOOL", help="an empty thin pool")
     arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
     asked = arguments.parse_args()
-    print(HEAD, flush=True)
-    figures = []
-    for measured in measure(asked.pool, quick=asked.quick):
-        figures.append(measured)
-        print(measured.row(), flush=True)
-    write(figures, field.facts(), Path(__file__).parent / "results" / "lvm-direct.json")
+    report(measure(asked.pool, quick=asked.quick), field.facts(), "lvm-direct")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import field
-from figures import HEAD, Figure, p50, percentile, write
+from figures import Figure, p50, percentile, report
 from floor import Floor
 from subject import GIB, Subject
 
@@ -215,13 +215,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
     quick = arguments.parse_args().quick
-    print(HEAD, flush=True)
-    figures = []
     with tempfile.TemporaryDirectory(prefix="rokcsi-bench-") as folder:
-        for figure in measure(Path(folder), quick=quick):
-            figures.append(figure)
-            print(figure.row(), flush=True)
-    write(figures, field.facts(), Path(__file__).parent / "results" / "latest.json")
+        report(measure(Path(folder), quick=quick), field.facts(), "latest")
 
 
 if __name__ == "__main__":

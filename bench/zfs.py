@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import field
-from figures import HEAD, Figure, p50, write
+from figures import Figure, p50, report
 from lvm import figure, timed
 
 from rokcsi.model.errors import Busy
@@ -218,13 +218,8 @@ def main() -> None:
     arguments.add_argument("pool", metavar="POOL/PATH", help="an empty pool of ours")
     arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
     asked = arguments.parse_args()
-    print(HEAD, flush=True)
-    figures = []
     with tempfile.TemporaryDirectory(prefix="rokcsi-bench-") as folder:
-        for measured in measure(asked.pool, Path(folder), quick=asked.quick):
-            figures.append(measured)
-            print(measured.row(), flush=True)
-    write(figures, field.facts(), Path(__file__).parent / "results" / "zfs.json")
+        report(measure(asked.pool, Path(folder), quick=asked.quick), field.facts(), "zfs")
 
 
 if __name__ == "__main__":
