@@ -50,8 +50,8 @@ def _clean(home: Path) -> int:
 
 
 def _play(home: Path, picture: Path | None) -> int:
-    if not home.exists():
-        home.mkdir(mode=0o700, parents=True)
+    if not home.exists() or not any(home.iterdir()):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / tidying.MARK).touch()
     teller = Teller(_console(drawn=picture is not None), picture)
     with locked_file(home / "demo.lock", timeout_seconds=0.5), connect(home) as session:
