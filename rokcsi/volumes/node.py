@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from rokcsi.model.doorkeeper import Doors
-from rokcsi.model.errors import NotSupported, OutOfRange, StillInUse, VolumeNotFound
+from rokcsi.model.errors import InvalidRequest, NotSupported, OutOfRange, StillInUse, VolumeNotFound
 from rokcsi.model.ids import Handles, VolumeId
 from rokcsi.model.mounter import Mounter
 from rokcsi.model.node import PublishRequest, StageRequest, VolumeStats
@@ -18,7 +18,7 @@ from rokcsi.system.failpoints import declare, failpoint
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.volumes.node_side import NodeSide
 from rokcsi.volumes.publishing import Publishing
-from rokcsi.volumes.records import NodeRecords, Record, Staged
+from rokcsi.volumes.records import NodeRecords, Published, Record, Staged
 from rokcsi.volumes.staging import Staging
 from rokcsi.volumes.trimming import Trimming
 from rokcsi.volumes.visits import GuardedPublishing
@@ -75,7 +75,8 @@ class PoolNodeVolumes:
 
     def stats(self, volume: str, path: Path) -> VolumeStats:
         """What is used of the volume at `path`; raise VolumeNotFound."""
-        record = self._record(self._node.handles.volume(volume), path)
+        identity = self._node.handles.volume(volume)
+        record = self._shown_once_more(identity, path) or self._record(identity, path)
         if record.access.block:
             return VolumeStats(total=self._node.mounter.device_size(record.device))
         return self._node.mounter.stats(record.path)
@@ -107,6 +108,14 @@ class PoolNodeVolumes:
         except NotSupported as failure:
             raise StillInUse(str(failure)) from failure
         failpoint("node.expand.grown")
+
+    def _shown_once_more(self, id: VolumeId, path: Path) -> Published | None:
+        """Give the record of a raw volume that is seen at a path not ours: kubelet binds it there, and asks there."""
+        raw = [record for record in self._node.records.published(id) if record.access.block]
+        with suppress(InvalidRequest):
+            real = self._node.roots.known_as(path)
+            return next((record for record in raw if self._node.mounter.shows(real, record.device)), None)
+        return None
 
     def _record(self, id: VolumeId, path: Path) -> Record:
         record = self._node.records.at(id, self._node.roots.known_as(path))

@@ -59,6 +59,10 @@ class MemoryMounter:
         """Play somebody else's mount."""
         self._stacks.setdefault(target, []).append(_Mounted(Path("/dev/foreign"), "tmpfs", readonly=False))
 
+    def show_once_more(self, target: Path, elsewhere: Path) -> None:
+        """Play kubelet, which shows a raw volume at a path of its own, too."""
+        self._stacks.setdefault(elsewhere, []).append(self._stacks[target][-1])
+
     def forget(self, target: Path) -> None:
         """Play somebody who unmounts behind our back, or a reboot."""
         self._stacks.pop(target, None)

@@ -451,6 +451,19 @@ def test_a_raw_volume_is_shown_as_a_device_and_is_readonly_for_all_or_none(
     house.unstage(volume)
 
 
+def test_a_raw_volume_has_its_size_told_where_kubelet_shows_it_once_more(
+    house: NodeHouse, mounter: MemoryMounter
+) -> None:
+    one, two = house.volume("one", filesystem=None), house.volume("two", filesystem=None)
+    for volume, folder in ((one, "s1"), (two, "s2")):
+        house.stage(volume, folder, access=RAW)
+    house.publish(one, "one", RAW, staging="s1")
+    mounter.show_once_more(house.at("one"), house.at("dev/pod"))
+    assert house.node.stats(one, house.at("dev/pod")).total == GIB
+    with pytest.raises(VolumeNotFound):
+        house.node.stats(two, house.at("dev/pod"))
+
+
 def test_usage_is_told_only_at_the_volumes_own_paths(house: NodeHouse) -> None:
     one, two = house.volume("one"), house.volume("two")
     house.stage(one, "s1")
