@@ -70,9 +70,9 @@ def _pool(kind: str) -> Iterator[Suite]:
 
 
 def _power_cuts(kind: str) -> Iterator[Suite]:
-    """The power goes at a few moments, and at many; on LVM and ZFS each look afterwards takes many commands."""
+    """The power goes at a few moments, and at many; each pool is looked at by its own means afterwards."""
     selected = f"{_POWER_CUTS} -k {_exactly(kind)} {_LONG}"
-    yield Suite(kind, "power-cuts", _pytest("power-cuts", selected), full=kind in {"lvm", "zfs"})
+    yield Suite(kind, "power-cuts", _pytest("power-cuts", selected))
     yield Suite(kind, "50-power-cuts", f"ROKCSI_POWER_CUTS=50 {_pytest('50-power-cuts', selected)}", full=True)
 
 
