@@ -23,7 +23,7 @@ from tests.lab.sharing import machine
 from tests.lab.suites import KINDS, Suite, suites_of
 
 REPORTS = HOUSE / "build" / "lab"
-_LIMIT_SECONDS = 900.0
+_LIMIT_SECONDS = 1800.0
 _FULL_LIMIT_SECONDS = 3600.0
 
 

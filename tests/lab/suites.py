@@ -40,7 +40,7 @@ def suites_of(kind: str) -> Sequence[Suite]:
 
 def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
-    yield Suite(kind, "crash", _pytest("crash", "tests/system/crash/test_every_failpoint.py"), named)
+    yield Suite(kind, "crash", _pytest("crash", f"tests/system/crash/test_every_failpoint.py {_LONG}"), named)
     others = "lab" if kind == "loopfile" else "embedded"
     yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named, full=True)
     for mode in ("mount", "block"):
@@ -53,7 +53,7 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
 def _pool(kind: str) -> Iterator[Suite]:
     """The pool itself, which these tests make for themselves."""
     for name, marks in (("contract", "lab and not slow"), ("contract-slow", "lab and slow")):
-        selected = f"tests/contract -m '{marks}' -k {_exactly(kind)}"
+        selected = f"tests/contract -m '{marks}' -k {_exactly(kind)} {_LONG}"
         yield Suite(kind, name, _pytest(name, selected), full=name.endswith("slow"))
     longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
     yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
