@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from kubernetes import client
 
 from rokcsi.kube.connecting import MISSING, asked, status_of
+from rokcsi.kube.event_objects import event, shortened, written
 from rokcsi.model.claims import Claim, Notice
 from rokcsi.model.errors import RosterAway
-
-_LONGEST_TEXT = 1024  # bytes that the API takes
 
 
 class ClaimEvents:
@@ -26,7 +24,10 @@ class ClaimEvents:
         name = f"{claim.name.name[:200]}.{notice.reason.lower()}.{int(notice.first.timestamp() * 1e6):x}"
         if notice.count > 1 and self._counted_up(name, claim, notice):
             return
-        asked(self._core.create_namespaced_event, claim.name.namespace, self._event(name, claim, notice))
+        of = {"kind": "PersistentVolumeClaim", "uid": claim.uid}
+        about = {**of, "namespace": claim.name.namespace, "name": claim.name.name}
+        made = event(name, about, "Warning", notice, self._component)
+        asked(self._core.create_namespaced_event, claim.name.namespace, made)
 
     def _counted_up(self, name: str, claim: Claim, notice: Notice) -> bool:
         """Count up; tell whether it was still there (the cluster keeps Events for an hour)."""
@@ -38,27 +39,3 @@ class ClaimEvents:
                 raise
             return False
         return True
-
-    def _event(self, name: str, claim: Claim, notice: Notice) -> dict[str, Any]:
-        about = {"kind": "PersistentVolumeClaim", "apiVersion": "v1", "uid": claim.uid}
-        return {
-            "metadata": {"name": name, "namespace": claim.name.namespace},
-            "involvedObject": {**about, "namespace": claim.name.namespace, "name": claim.name.name},
-            "type": "Warning",
-            "reason": notice.reason,
-            "message": shortened(notice.text),
-            "firstTimestamp": written(notice.first),
-            "lastTimestamp": written(notice.last),
-            "count": notice.count,
-            "source": {"component": self._component},
-        }
-
-
-def written(time: dt.datetime) -> str:
-    """Give an instant as the API server reads it."""
-    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def shortened(text: str) -> str:
-    """Give as much of a text as the API server takes."""
-    return text.encode()[:_LONGEST_TEXT].decode(errors="ignore")

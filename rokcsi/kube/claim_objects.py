@@ -52,6 +52,18 @@ def read_time(text: str | None) -> dt.datetime:
     return dt.datetime.fromisoformat(text) if text else dt.datetime.now(dt.UTC)
 
 
+def claim_behind(volume: Object, pod: str) -> str | None:
+    """Give the name of the claim that a pod's volume stands for, None where it stands for none."""
+    if "persistentVolumeClaim" in volume:
+        return str(volume["persistentVolumeClaim"]["claimName"])
+    return f"{pod}-{volume['name']}" if "ephemeral" in volume else None
+
+
+def names_back(back: Object | None, namer: Object) -> bool:
+    """Tell whether a reference is to the object that names its holder: anybody can write a name."""
+    return all((back or {}).get(each) == namer["metadata"][each] for each in ("namespace", "name", "uid"))
+
+
 def _origin(metadata: Object, spec: Object) -> Source | None:
     """Give what a claim's annotation names, unless its spec names something itself."""
     written = (metadata.get("annotations") or {}).get(ORIGIN)
@@ -72,7 +84,5 @@ def _source(spec: Object, namespace: str) -> Source | None:
 def _claims_of(pod: Object) -> Iterator[NamespacedName]:
     namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
     for volume in pod["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" in volume:
-            yield NamespacedName(namespace, volume["persistentVolumeClaim"]["claimName"])
-        elif "ephemeral" in volume:
-            yield NamespacedName(namespace, f"{name}-{volume['name']}")
+        if (claim := claim_behind(volume, name)) is not None:
+            yield NamespacedName(namespace, claim)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kubernetes import client
 
-from rokcsi.kube.claim_objects import SNAPSHOTS
+from rokcsi.kube.claim_objects import SNAPSHOTS, name_of, names_back
 from rokcsi.kube.connecting import read
 from rokcsi.kube.following import Object
 from rokcsi.model.claims import Claim, SourceKind
@@ -66,8 +66,7 @@ class ClaimSources:
 
     def _check(self, what: str, back: Object | None, namer: Object, driver: str | None) -> None:
         """Refuse what does not name back, and what is another driver's."""
-        metadata, back = namer["metadata"], back or {}
-        if any(back.get(each) != metadata[each] for each in ("namespace", "name", "uid")):
-            raise SourceNotAllowed(f"the {what} does not belong to {metadata['namespace']}/{metadata['name']}")
+        if not names_back(back, namer):
+            raise SourceNotAllowed(f"the {what} does not belong to {name_of(namer)}")
         if driver != self._driver:
             raise SourceNotAllowed(f"the {what} is of the driver {driver}, not of {self._driver}")

@@ -8,8 +8,9 @@ from typing import Any
 
 from kubernetes import client
 
-from rokcsi.kube.claim_events import shortened, written
 from rokcsi.kube.connecting import asked
+from rokcsi.kube.event_objects import event
+from rokcsi.model.claims import Notice
 from rokcsi.model.doorkeeper import PodAtDoor
 
 
@@ -22,17 +23,10 @@ class PodEvents:
 
     def tell(self, pod: PodAtDoor, reason: str, text: str, *, warning: bool) -> None:
         """Make the Event; raise RosterAway."""
-        now = written(dt.datetime.now(dt.UTC))
-        about = {"kind": "Pod", "apiVersion": "v1", "uid": pod.uid, "namespace": pod.namespace, "name": pod.name}
-        event = {
-            "metadata": {"name": f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": pod.namespace},
-            "involvedObject": about,
-            "type": "Warning" if warning else "Normal",
-            "reason": reason,
-            "message": shortened(text),
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-            "source": {"component": self._component},
-        }
-        asked(self._core.create_namespaced_event, pod.namespace, event)
+        now = dt.datetime.now(dt.UTC)
+        about = {"kind": "Pod", "uid": pod.uid, "namespace": pod.namespace, "name": pod.name}
+        name = f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}"
+        made = event(
+            name, about, "Warning" if warning else "Normal", Notice(reason, text, now, now, 1), self._component
+        )
+        asked(self._core.create_namespaced_event, pod.namespace, made)

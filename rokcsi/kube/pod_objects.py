@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from rokcsi.kube.claim_objects import read_time
+from rokcsi.kube.claim_objects import claim_behind, read_time
 from rokcsi.kube.following import Object
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import PodAtDoor
@@ -62,15 +62,10 @@ def _owner(metadata: Object) -> PodOwner | None:
 def _mounts(pod: Object) -> Iterator[PodVolume]:
     """Give the claims of a pod, each with the place where the step's container has it."""
     for volume in pod["spec"].get("volumes") or ():
-        if "persistentVolumeClaim" in volume:
-            claim, readonly = (
-                volume["persistentVolumeClaim"]["claimName"],
-                volume["persistentVolumeClaim"].get("readOnly"),
-            )
-        elif "ephemeral" in volume:
-            claim, readonly = f"{pod['metadata']['name']}-{volume['name']}", False
-        else:
+        claim = claim_behind(volume, pod["metadata"]["name"])
+        if claim is None:
             continue
+        readonly = volume.get("persistentVolumeClaim", {}).get("readOnly")
         places = list(_places(pod, volume["name"]))
         only_read = bool(readonly) or (bool(places) and all(each.get("readOnly") for each in places))
         path = next((each.get("mountPath") or each.get("devicePath") or "" for each in places), "")

@@ -8,7 +8,7 @@ from typing import Any
 
 from kubernetes import client
 
-from rokcsi.kube.claim_objects import read_claim, read_time
+from rokcsi.kube.claim_objects import names_back, read_claim, read_time
 from rokcsi.kube.claim_sources import ClaimSources
 from rokcsi.kube.connecting import read
 from rokcsi.kube.following import Object
@@ -65,14 +65,13 @@ class KubernetesVisitedPods:
         )
 
     def _bound_to(self, claim: Object | None) -> Object | None:
-        """Give a claim's PersistentVolume if it is of our driver and names the claim back: anybody can write a name."""
+        """Give a claim's PersistentVolume if it is of our driver and names the claim back."""
         bound = (claim or {"spec": {}})["spec"].get("volumeName")
         volume: Object | None = read(self._core.read_persistent_volume, bound) if bound else None
         if claim is None or volume is None:
             return None
-        source, back = volume["spec"].get("csi") or {}, volume["spec"].get("claimRef") or {}
-        is_its = all(back.get(each) == claim["metadata"][each] for each in ("namespace", "name", "uid"))
-        return volume if is_its and source.get("driver") == self._driver else None
+        is_its = names_back(volume["spec"].get("claimRef"), claim)
+        return volume if is_its and (volume["spec"].get("csi") or {}).get("driver") == self._driver else None
 
     def _said_of(self, claim: Object) -> Iterator[str | None]:
         """Give what its attributes class, its annotation and its storage class say, in this order."""
