@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 from collections.abc import Iterable
@@ -66,3 +67,12 @@ def report(measured: Iterable[Figure], facts: dict[str, str | int], name: str) -
         rows.append({**asdict(figure), "verdict": figure.verdict})
     _RESULTS.mkdir(exist_ok=True)
     (_RESULTS / f"{name}.json").write_text(json.dumps({"machine": facts, "figures": rows}, indent=2) + "\n")
+
+
+def asked_for(story: str | None, metavar: str, meant: str) -> tuple[str, bool]:
+    """Read the command line of a pool's bench: give the pool, and whether few rounds will do."""
+    arguments = argparse.ArgumentParser(description=story.splitlines()[0] if story else None)
+    arguments.add_argument("pool", metavar=metavar, help=meant)
+    arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
+    given = arguments.parse_args()
+    return given.pool, given.quick

@@ -6,7 +6,6 @@ the same reason, as in the lab's guest; the seconds do not.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import field
-from figures import Figure, p50, report
+from figures import Figure, asked_for, p50, report
 
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import NewSnapshot
@@ -165,11 +164,8 @@ def measure(place: str, *, quick: bool) -> Iterator[Figure]:
 
 def main() -> None:
     """Measure, print the table line by line, write the JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("pool", metavar="VG/THINPOOL", help="an empty thin pool")
-    arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
-    asked = arguments.parse_args()
-    report(measure(asked.pool, quick=asked.quick), field.facts(), "lvm")
+    pool, quick = asked_for(__doc__, "VG/THINPOOL", "an empty thin pool")
+    report(measure(pool, quick=quick), field.facts(), "lvm")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ the same reason, as in the lab's guest; the seconds do not.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import field
-from figures import Figure, p50, percentile, report
+from figures import Figure, asked_for, p50, percentile, report
 from lvm import figure, timed
 from thin_floor import ThinFloor
 
@@ -177,11 +176,8 @@ def measure(place: str, *, quick: bool) -> Iterator[Figure]:
 
 def main() -> None:
     """Measure, print the table line by line, write the JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("pool", metavar="VG/THINPOOL", help="an empty thin pool")
-    arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
-    asked = arguments.parse_args()
-    report(measure(asked.pool, quick=asked.quick), field.facts(), "lvm-direct")
+    pool, quick = asked_for(__doc__, "VG/THINPOOL", "an empty thin pool")
+    report(measure(pool, quick=quick), field.facts(), "lvm-direct")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ where both are slow for the same reason, as in the lab's guest; the seconds do n
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import field
-from figures import Figure, p50, report
+from figures import Figure, asked_for, p50, report
 from lvm import figure, timed
 
 from rokcsi.model.errors import Busy
@@ -214,12 +213,9 @@ def measure(dataset: str, folder: Path, *, quick: bool) -> Iterator[Figure]:
 
 def main() -> None:
     """Measure, print the table line by line, write the JSON."""
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("pool", metavar="POOL/PATH", help="an empty pool of ours")
-    arguments.add_argument("--quick", action="store_true", help="few rounds: shows that it runs")
-    asked = arguments.parse_args()
+    pool, quick = asked_for(__doc__, "POOL/PATH", "an empty pool of ours")
     with tempfile.TemporaryDirectory(prefix="rokcsi-bench-") as folder:
-        report(measure(asked.pool, Path(folder), quick=asked.quick), field.facts(), "zfs")
+        report(measure(pool, Path(folder), quick=quick), field.facts(), "zfs")
 
 
 if __name__ == "__main__":
