@@ -7,7 +7,7 @@ after a crash finds what was begun.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.doorkeeper import Side
@@ -16,6 +16,7 @@ from rokcsi.model.history import Member, MemberRole, Reason, ReasonKind, Version
 from rokcsi.model.runs import MountedVolume
 from rokcsi.model.visits import CutVolume, VolumeCut, VolumeCuts, cut_at_door, version_at_door
 from rokcsi.pipeline.titles import step_title
+from rokcsi.timeline.delay import Delay, Part
 from rokcsi.timeline.visit_book import Visit, VisitBook
 
 _KINDS = {Side.BEFORE: ReasonKind.STEP_BEFORE, Side.AFTER: ReasonKind.STEP_AFTER}
@@ -23,13 +24,17 @@ _KINDS = {Side.BEFORE: ReasonKind.STEP_BEFORE, Side.AFTER: ReasonKind.STEP_AFTER
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What is known of the instant: which end of which visit, who else may be writing, whether it is late already."""
+    """What is known of the instant: which end of which visit, who else may be writing, whether it is late already.
+
+    `delay` is what it has taken so far.
+    """
 
     visit: Visit
     side: Side
     parent: str | None = None
     concurrent: tuple[str, ...] = ()
     late: bool = False
+    delay: Delay = field(default_factory=Delay, compare=False)
 
     @property
     def version(self) -> str:
@@ -57,12 +62,14 @@ class Taking:
         wanted = _version(book, occasion)
         book.file(wanted)
         try:
-            cut = self._cuts.cut(wanted.cut_name, [mount.volume for mount in occasion.mounts])
+            with occasion.delay.of(Part.CUT):
+                cut = self._cuts.cut(wanted.cut_name, [mount.volume for mount in occasion.mounts])
         except (Unavailable, Busy):
             raise
         except RokcsiError:
             book.strike(wanted.id)
             raise
+        occasion.delay.add(Part.FREEZE, cut.freeze_window_seconds)
         # Whoever asked may have gone on without it, and the pod with them.
         ready = _ready(wanted, occasion, cut, late=occasion.late or not _is_awaited())
         book.file(ready)

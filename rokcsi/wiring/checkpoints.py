@@ -6,6 +6,7 @@ Imported only where it is wanted: it brings SQLAlchemy, and the room of the pipe
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,28 @@ from rokcsi.csi.timeline_service import TimelineService
 from rokcsi.csi.tls import Certificates
 from rokcsi.csi.tls_port import TlsPort
 from rokcsi.kube.origin_grants import ConfigMapGrants
+from rokcsi.kube.owner_events import SNAPSHOT, OwnerEvents
 from rokcsi.kube.pod_events import PodEvents
+from rokcsi.kube.snapshot_contents import KubernetesSnapshotContents
+from rokcsi.kube.snapshot_watch import snapshot_watch
 from rokcsi.kube.visited_pods import KubernetesVisitedPods
+from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import PodAtDoor
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import Origins, Visits
+from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.pipeline.world import utc_now
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.node_cuts import NodeCuts
 from rokcsi.timeline.agenda import Agenda
 from rokcsi.timeline.announcing import Announcing
-from rokcsi.timeline.keeping import Keeping, KeepingRules
+from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
 from rokcsi.timeline.origins import NamespaceOrigins
+from rokcsi.timeline.providing import Providing
 from rokcsi.timeline.room import Room, RoomRules
 from rokcsi.timeline.settling import FIRST_LOOK_SECONDS, Settling
 from rokcsi.timeline.taking import Taking
+from rokcsi.timeline.telling import Telling
 from rokcsi.timeline.visiting import Visiting, VisitParts
 from rokcsi.timeline.witness import Witness
 
@@ -43,20 +51,29 @@ _KEEP_SECONDS = 5.0  # what has to go may wait until those who come are through
 class Checkpoints:
     """All of it, begun and ended together; nodes and the switchboard ask at `endpoint`."""
 
-    def __init__(self, settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog) -> None:
+    def __init__(
+        self, settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, log: TimelineMetrics
+    ) -> None:
         wanted, cuts = settings.checkpoints, NodeCuts(directory)
         self.shelves = NamespaceCatalogs(Path(wanted.catalogs))
         most = None if wanted.checkpoint_bytes is None else Bytes(wanted.checkpoint_bytes)
         pods = KubernetesVisitedPods(api, settings.driver_name)
-        announcing = Announcing(PodEvents(api, f"{settings.driver_name}-timeline"))
+        component = f"{settings.driver_name}-timeline"
+        announcing = Announcing(PodEvents(api, component))
         room = Room(cuts, RoomRules(wanted.checkpoint_limit, most), announcing)
         parts = VisitParts(
-            pods, self.shelves, Taking(cuts), room, announcing, Witness(utc_now), self._settle, self._keep
+            pods, self.shelves, Taking(cuts), room, announcing, Witness(utc_now), self._settle, self._keep, log
         )
         visiting = Visiting(parts)
         self.origins = NamespaceOrigins(self.shelves, pods, ConfigMapGrants(api))
         self._settling = Settling(pods, self.shelves, visiting, utc_now)
-        keeping = Keeping(pods, self.shelves, cuts, visiting, KeepingRules(wanted.checkpoint_runs, most))
+        contents = KubernetesSnapshotContents(api, settings.driver_name)
+        kept = KeepingParts(pods, self.shelves, cuts, contents)
+        keeping = Keeping(kept, visiting, KeepingRules(wanted.checkpoint_runs, most))
+        telling = Telling(OwnerEvents(api, component, SNAPSHOT), _NotProvided(log))
+        self._providing = Providing(contents, self.origins, visiting.alone, telling)
+        self._snapshots_due: Agenda[NamespacedName, NamespacedName] = Agenda(self._providing.look, 1, "snapshots")
+        self._watch = snapshot_watch(api, self._provide, self._look_at_leftovers)
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
         self._server = _server(settings, visiting, self.origins, calls)
@@ -74,11 +91,15 @@ class Checkpoints:
             self._settle(pod)
         for namespace in self.shelves.namespaces():
             self._keep(namespace)
+        self._snapshots_due.start()
+        self._watch.start()
         self._server.start()
 
     def stop(self) -> None:
         """Let what is under way end, begin nothing more, and give the catalogues back."""
         self._server.stop()
+        self._watch.stop()
+        self._snapshots_due.stop()
         self._visits_due.stop()
         self._kept_due.stop()
         self.shelves.close()
@@ -89,12 +110,35 @@ class Checkpoints:
     def _keep(self, namespace: str) -> None:
         self._kept_due.put(namespace, namespace, _KEEP_SECONDS)
 
+    def _provide(self, snapshot: NamespacedName) -> None:
+        self._snapshots_due.put(snapshot, snapshot)
+
+    def _look_at_leftovers(self) -> None:
+        for snapshot in self._providing.left():
+            self._provide(snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class _NotProvided:
+    """Fits `rokcsi.model.claims.Refusals`."""
+
+    log: TimelineMetrics
+
+    def refused(self, reason: str) -> None:
+        """Count it."""
+        self.log.not_provided(reason)
+
 
 def serve_checkpoints(
-    settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, parts: ExitStack
+    settings: TimelineSettings,
+    directory: Directory,
+    api: Any,
+    calls: CallLog,
+    log: TimelineMetrics,
+    parts: ExitStack,
 ) -> Checkpoints:
     """Serve nodes and the switchboard until `parts` ends; raise InvalidRequest, SocketTaken, SystemCallFailed."""
-    checkpoints = Checkpoints(settings, directory, api, calls)
+    checkpoints = Checkpoints(settings, directory, api, calls, log)
     parts.callback(checkpoints.stop)
     checkpoints.start()
     return checkpoints

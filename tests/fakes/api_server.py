@@ -23,7 +23,14 @@ from kubernetes import client
 NAMESPACE, SERVICE = "rok", "rokcsi-nodes"
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-_LISTED = (_SLICES, "/api/v1/persistentvolumeclaims", "/api/v1/pods")
+_SNAPSHOT_API = "/apis/snapshot.storage.k8s.io/v1"
+_LISTED = (
+    _SLICES,
+    "/api/v1/persistentvolumeclaims",
+    "/api/v1/pods",
+    f"{_SNAPSHOT_API}/volumesnapshots",
+    f"{_SNAPSHOT_API}/volumesnapshotcontents",
+)
 _END = object()
 Body = dict[str, Any]
 
@@ -189,7 +196,7 @@ class _Api(BaseHTTPRequestHandler):
         if query.get("watch"):
             self._watch(place.path, query)
         elif place.path in _LISTED:
-            self._list(place.path)
+            self._list(place.path, query.get("labelSelector"))
         elif place.path == "/api/v1/persistentvolumes":
             self._volumes(query)
         elif place.path.startswith(_MAPS):
@@ -201,11 +208,25 @@ class _Api(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self._body()
-        if self.path.partition("?")[0] != _MAPS:
-            self._answer(201, self.state.have(f"{self.path}/{body['metadata']['name']}", body))
+        path = f"{self.path.partition('?')[0]}/{body['metadata']['name']}"
+        if path in self.state.things:
+            self._answer(409, {"kind": "Status", "code": 409, "reason": "AlreadyExists"})
+            return
+        if not path.startswith(_MAPS):
+            body["metadata"].setdefault("uid", f"uid-{self.state.version}")
+            self._answer(201, self.state.have(path, body))
             return
         self.state.maps[body["metadata"]["name"]] = body
         self._answer(201, body)
+
+    def do_DELETE(self) -> None:
+        body, found = self._body(), self.state.things.get(self.path)
+        uid = (body.get("preconditions") or {}).get("uid")
+        if found is None or (uid and uid != found["metadata"]["uid"]):
+            self._answer(404 if found is None else 409, {"kind": "Status"})
+            return
+        self.state.delete(self.path)
+        self._answer(200, {"kind": "Status", "status": "Success"})
 
     def do_PATCH(self) -> None:
         if self.path in self.state.things:
@@ -227,7 +248,7 @@ class _Api(BaseHTTPRequestHandler):
             found["metadata"]["annotations"] = annotations
             self._answer(200, self.state.have(self.path, found | body))
 
-    def _list(self, path: str) -> None:
+    def _list(self, path: str, label: str | None) -> None:
         with self.state.lock:
             self.state.asked["list"] += 1
             if self.state.failures:
@@ -235,6 +256,8 @@ class _Api(BaseHTTPRequestHandler):
                 self._answer(500, {"kind": "Status", "code": 500, "reason": "InternalError"})
                 return
             items = list(self.state.slices.values()) if path == _SLICES else self.state.of_kind(path)
+            if path.startswith(_SNAPSHOT_API) and label:
+                items = [each for each in items if label in (each["metadata"].get("labels") or {})]
             self._answer(200, {"metadata": {"resourceVersion": str(self.state.version)}, "items": items})
 
     def _watch(self, path: str, query: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from rokcsi.config.roles import TimelineSettings, TlsFiles
 from rokcsi.config.settings import CheckpointSettings
@@ -27,6 +28,7 @@ from rokcsi.model.errors import TimelineAway
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
 from rokcsi.model.visits import version_at_door
+from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
 from rokcsi.wiring.checkpoints import Checkpoints, serve_checkpoints
 from tests.fakes.api_server import ApiState, api_server
@@ -107,7 +109,9 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         )
 
         def serve() -> Checkpoints:
-            return serve_checkpoints(settings, cluster.directory, client, RememberedCalls(), parts)
+            return serve_checkpoints(
+                settings, cluster.directory, client, RememberedCalls(), TimelineMetrics(CollectorRegistry()), parts
+            )
 
         served = serve()
         line = TimelineLine(tls_channel(served.endpoint, authority.issue(NODES).read(), CONTROLLER))
