@@ -18,6 +18,7 @@ from rokcsi.csi.server import Server
 from rokcsi.csi.timeline_service import TimelineService
 from rokcsi.csi.tls import Certificates
 from rokcsi.csi.tls_port import TlsPort
+from rokcsi.kube.namespace_watch import namespace_watch
 from rokcsi.kube.origin_grants import ConfigMapGrants
 from rokcsi.kube.owner_events import SNAPSHOT, OwnerEvents
 from rokcsi.kube.pod_events import PodEvents
@@ -73,7 +74,10 @@ class Checkpoints:
         telling = Telling(OwnerEvents(api, component, SNAPSHOT), _NotProvided(log))
         self._providing = Providing(contents, self.origins, visiting.alone, telling)
         self._snapshots_due: Agenda[NamespacedName, NamespacedName] = Agenda(self._providing.look, 1, "snapshots")
-        self._watch = snapshot_watch(api, self._provide, self._look_at_leftovers)
+        self._watches = (
+            snapshot_watch(api, self._provide, self._look_at_leftovers),
+            namespace_watch(api, self._namespace_gone),
+        )
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
         self._server = _server(settings, visiting, self.origins, calls)
@@ -92,13 +96,15 @@ class Checkpoints:
         for namespace in self.shelves.namespaces():
             self._keep(namespace)
         self._snapshots_due.start()
-        self._watch.start()
+        for watch in self._watches:
+            watch.start()
         self._server.start()
 
     def stop(self) -> None:
         """Let what is under way end, begin nothing more, and give the catalogues back."""
         self._server.stop()
-        self._watch.stop()
+        for watch in self._watches:
+            watch.stop()
         self._snapshots_due.stop()
         self._visits_due.stop()
         self._kept_due.stop()
@@ -109,6 +115,10 @@ class Checkpoints:
 
     def _keep(self, namespace: str) -> None:
         self._kept_due.put(namespace, namespace, _KEEP_SECONDS)
+
+    def _namespace_gone(self, namespace: str) -> None:
+        if namespace in self.shelves.namespaces():
+            self._keep(namespace)
 
     def _provide(self, snapshot: NamespacedName) -> None:
         self._snapshots_due.put(snapshot, snapshot)

@@ -28,6 +28,7 @@ _LISTED = (
     _SLICES,
     "/api/v1/persistentvolumeclaims",
     "/api/v1/pods",
+    "/api/v1/namespaces",
     f"{_SNAPSHOT_API}/volumesnapshots",
     f"{_SNAPSHOT_API}/volumesnapshotcontents",
 )

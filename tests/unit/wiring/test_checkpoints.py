@@ -25,8 +25,10 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
 from rokcsi.model.errors import TimelineAway
+from rokcsi.model.ids import Handles
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
+from rokcsi.model.pool import Pool
 from rokcsi.model.visits import version_at_door
 from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
@@ -34,9 +36,10 @@ from rokcsi.wiring.checkpoints import Checkpoints, serve_checkpoints
 from tests.fakes.api_server import ApiState, api_server
 from tests.fakes.certificates import Authority
 from tests.fakes.csi_driver import RememberedCalls
-from tests.fakes.kube_objects import CLAIMS, PODS, VOLUMES, a_claim, a_volume
+from tests.fakes.kube_objects import CLAIMS, CONTENTS, PODS, SNAPSHOTS, VOLUMES, a_claim, a_volume
 from tests.fakes.memory_mounter import MemoryMounter
 from tests.fakes.node_house import SHARED, NodeHouse
+from tests.fakes.patience import eventually
 from tests.fakes.switchboards import CONTROLLER, NODES, FakeCluster, fake_cluster
 
 HOME = "/api/v1/namespaces/work"
@@ -85,6 +88,9 @@ class World:
     def unpublish(self, volume: str, pod: str) -> None:
         self.house.unpublish(volume, f"{pod}-{volume}")
 
+    def pool(self) -> Pool:
+        return self.cluster.nodes[0].pool
+
     def events(self) -> list[str]:
         return [body["reason"] for path, body in self.api.things.items() if path.startswith(f"{HOME}/events/")]
 
@@ -129,7 +135,7 @@ def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts
     world.pod("train-1", ["work", "data"])
     for volume in (work, data, work):
         world.publish(volume, "train-1")
-    pool = world.cluster.nodes[0].pool
+    pool = world.pool()
     assert len(pool.snapshots()) == 2
     assert len({snapshot.group for snapshot in pool.snapshots()}) == 1
     world.pod("train-1", ["work", "data"], "Failed", 137)
@@ -211,3 +217,30 @@ class AwayOnce:
             self._away = False
             raise TimelineAway("away")
         self._line.asked(*question, **manner)
+
+
+def test_a_snapshot_with_an_origin_gets_the_content_of_that_checkpoint(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    version = version_at_door("uid-train-1", Side.BEFORE)
+    source = {"source": {"volumeSnapshotContentName": "rokcsi.work.before"}}
+    metadata = {"namespace": "work", "name": "before", "uid": "u1", "annotations": {"rok/origin": version}}
+    world.api.have(f"{SNAPSHOTS}/before", {"metadata": metadata, "spec": source})
+    place = f"{CONTENTS}/rokcsi.work.before"
+    eventually(lambda: place in world.api.things)
+    handle = world.api.things[place]["spec"]["source"]["snapshotHandle"]
+    assert handle in {Handles(world.pool().id).of_snapshot(each.id) for each in world.pool().snapshots()}
+    world.api.delete(f"{SNAPSHOTS}/before")
+    eventually(lambda: place not in world.api.things)
+    assert len(world.pool().snapshots()) == 1
+
+
+def test_the_checkpoints_of_a_namespace_go_when_it_does(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    assert world.pool().snapshots()
+    eventually(lambda: "/api/v1/namespaces" in {path for path, _ in world.api.watchers})
+    world.api.delete(HOME)
+    eventually(lambda: not world.pool().snapshots())
