@@ -7,6 +7,7 @@ from typing import Any
 from rokcsi.kube.claim_objects import ORIGIN, SNAPSHOTS, name_of
 from rokcsi.kube.following import Object
 from rokcsi.model.claims import NamespacedName
+from rokcsi.model.ids import own_handle
 from rokcsi.model.requested_snapshots import Content, RequestedSnapshot, content_name
 
 MADE_HERE = "rokcsi.dev/checkpoint"  # the label of contents that we made; the value is the snapshot's namespace
@@ -51,6 +52,6 @@ def new_content(snapshot: RequestedSnapshot, handle: str, driver: str) -> dict[s
 
 
 def handles_in(content: Object) -> set[str]:
-    """Give the snapshot's handle that a content was made for, or has got."""
+    """Give the snapshot's own handle that a content was made for, or has got."""
     source, status = content["spec"].get("source") or {}, content.get("status") or {}
-    return {handle for handle in (source.get("snapshotHandle"), status.get("snapshotHandle")) if handle}
+    return {own_handle(handle) for handle in (source.get("snapshotHandle"), status.get("snapshotHandle")) if handle}

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import InvalidRequest, NotFound, SourceNotAllowed
+from rokcsi.model.ids import shown_alone
 from rokcsi.model.requested_snapshots import Content, RequestedSnapshot, SnapshotContents, content_name
 from rokcsi.model.visits import Origins
 from rokcsi.timeline.telling import Telling
@@ -74,5 +75,6 @@ class Providing:
             raise SourceNotAllowed(f"there is a VolumeSnapshotContent {name} already, and it is not of this snapshot")
         if found is None:
             with self._alone(self._origins.owner(wished.name, wished.origin)):
-                self._contents.make(wished, self._origins.snapshot_for(wished.name, wished.origin))
+                handle = self._origins.snapshot_for(wished.name, wished.origin)
+                self._contents.make(wished, shown_alone(handle))
             _log.info("provided a snapshot", extra={"snapshot": str(wished.name)})

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from rokcsi.model.claims import NamespacedName
+from rokcsi.model.ids import own_handle
 from rokcsi.model.requested_snapshots import Content, RequestedSnapshot, content_name
 
 
@@ -44,4 +45,4 @@ class MemoryContents:
 
     def named(self) -> Collection[str]:
         self.listed += 1
-        return frozenset(self.handles.values())
+        return frozenset(own_handle(handle) for handle in self.handles.values())

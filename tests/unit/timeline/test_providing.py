@@ -8,6 +8,7 @@ import pytest
 
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.history import Version
+from rokcsi.model.ids import shown_alone
 from rokcsi.model.origin import Origin
 from rokcsi.model.requested_snapshots import content_name
 from rokcsi.model.visits import PodOwner
@@ -60,7 +61,7 @@ def test_a_snapshot_of_the_checkpoints_own_namespace_gets_its_content(desk: Desk
     version = taken(desk.timeline)
     for name, origin in ((HERE, address(version)), (replace(HERE, name="by-id"), version.id[:8])):
         assert desk.providing.look(desk.contents.write(name, origin)) is None
-        assert desk.contents.handles[content_name(name)] == version.members[0].snapshot
+        assert desk.contents.handles[content_name(name)] == shown_alone(version.members[0].snapshot)
         assert desk.contents.contents[content_name(name)].of_uid == "1"
     assert not desk.notices.written
 
@@ -75,7 +76,7 @@ def test_another_namespaces_checkpoint_is_had_by_its_grant_only(desk: Desk) -> N
     assert "granted nothing to team-b" in desk.told()
     desk.grants.granted_to.add((NAMESPACE, "team-b"))
     assert desk.providing.look(THERE) is None
-    assert desk.contents.handles == {content_name(THERE): version.members[0].snapshot}
+    assert desk.contents.handles == {content_name(THERE): shown_alone(version.members[0].snapshot)}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ def test_a_later_snapshot_of_the_same_name_gets_a_content_of_its_own(desk: Desk)
     assert desk.providing.look(HERE) == 1.0
     assert desk.providing.look(HERE) is None
     assert desk.contents.contents[content_name(HERE)].of_uid == "2"
-    assert desk.contents.handles == {content_name(HERE): second.members[0].snapshot}
+    assert desk.contents.handles == {content_name(HERE): shown_alone(second.members[0].snapshot)}
 
 
 def test_a_snapshot_without_an_origin_and_one_that_is_leaving_get_nothing(desk: Desk) -> None:

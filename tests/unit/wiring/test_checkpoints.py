@@ -25,7 +25,7 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
 from rokcsi.model.errors import TimelineAway
-from rokcsi.model.ids import Handles
+from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
 from rokcsi.model.pool import Pool
@@ -230,7 +230,7 @@ def test_a_snapshot_with_an_origin_gets_the_content_of_that_checkpoint(world: Wo
     place = f"{CONTENTS}/rokcsi.work.before"
     eventually(lambda: place in world.api.things)
     handle = world.api.things[place]["spec"]["source"]["snapshotHandle"]
-    assert handle in {Handles(world.pool().id).of_snapshot(each.id) for each in world.pool().snapshots()}
+    assert own_handle(handle) in {Handles(world.pool().id).of_snapshot(each.id) for each in world.pool().snapshots()}
     world.api.delete(f"{SNAPSHOTS}/before")
     eventually(lambda: place not in world.api.things)
     assert len(world.pool().snapshots()) == 1
