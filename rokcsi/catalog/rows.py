@@ -23,6 +23,7 @@ from rokcsi.model.history import (
     Version,
     VersionState,
 )
+from rokcsi.model.pod_template import BorrowedFrom, BorrowedVariable, PodTemplate, PodUser
 from rokcsi.model.runs import Attempt, ClonedVolume, MountedVolume, Run, RunStatus, Step, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
@@ -44,6 +45,7 @@ def version_columns(version: Version) -> Columns:
         "environment": dict(reason.environment),
         "working_directory": reason.working_directory,
         "commit": commit,
+        "template": _template_column(reason.template),
     }
 
 
@@ -59,6 +61,7 @@ def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
         environment=row["environment"],
         working_directory=row["working_directory"],
         commit=None if row["commit"] is None else Commit(**row["commit"]),
+        template=_template_of(row["template"]),
     )
     return Version(
         reason=reason,
@@ -153,7 +156,8 @@ def _step_of(row: RowMapping, attempts: Sequence[RowMapping]) -> Step:
 def attempt_columns(run: str, step: str, attempt: Attempt) -> Columns:
     """Give the row of an attempt."""
     mounts = [dataclasses.asdict(mount) for mount in attempt.mounts]
-    return _plain(attempt) | {"run": run, "step": step, "mounts": mounts}
+    template = _template_column(attempt.template)
+    return _plain(attempt) | {"run": run, "step": step, "mounts": mounts, "template": template}
 
 
 def _attempt_of(row: RowMapping) -> Attempt:
@@ -165,8 +169,21 @@ def _attempt_of(row: RowMapping) -> Attempt:
         status=StepStatus(row["status"]),
         command=tuple(row["command"]),
         mounts=tuple(MountedVolume(**mount) for mount in row["mounts"]),
+        template=_template_of(row["template"]),
         **_same(row, *same),
     )
+
+
+def _template_column(template: PodTemplate | None) -> Columns | None:
+    return None if template is None else dataclasses.asdict(template)
+
+
+def _template_of(column: Columns | None) -> PodTemplate | None:
+    if column is None:
+        return None
+    borrowed = (BorrowedVariable(**{**each, "kind": BorrowedFrom(each["kind"])}) for each in column["borrowed"])
+    user = PodUser(**{**column["user"], "groups": tuple(column["user"]["groups"])})
+    return PodTemplate(**{**column, "borrowed": tuple(borrowed), "user": user})
 
 
 def _same(row: RowMapping, *names: str) -> Columns:

@@ -18,6 +18,7 @@ from rokcsi.model.catalog import Catalog
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.pod_template import PodTemplate
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -53,6 +54,7 @@ class PodSetUp:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
+    template: PodTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)
