@@ -153,6 +153,9 @@ class VisitedPods(Protocol):
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name by now."""
 
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        """Give the pod that has this name now; None where there is none."""
+
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         """Give the volumes of our driver in a pod, in the pod's order; claims without a volume are left out."""
 

@@ -59,6 +59,10 @@ class Keeping:
                 self._let_run_go(catalog, run)
         return LOOK_AGAIN_SECONDS
 
+    def let_go(self, namespace: str, version: Version) -> None:
+        """Let one version go; whoever asks is alone in the namespace. Raises Unavailable."""
+        self._let_go(self._shelves.of(namespace), version)
+
     def _former(self, catalog: Catalog, since: dt.datetime | None) -> None:
         """Let go what is of a namespace that is gone, and what a deletion that was cut short has left."""
         for version in catalog.versions.list(VersionFilter(state=None)):

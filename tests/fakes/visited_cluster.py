@@ -48,6 +48,9 @@ class MemoryPods:
         found = self.pods.get(at.name)
         return found if found is not None and found.at.uid == at.uid else None
 
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        return self.pods.get(name) if namespace == NAMESPACE else None
+
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         there = ((mount, self.claims.get(mount.claim)) for mount in pod.mounts)
         return [
