@@ -1,11 +1,7 @@
-"""Checkpoints at the mount, with the real kubelet: jobs run, and nothing of them was changed for it.
-
-The lab has no kube-proxy and no DNS, so nodes and controller are told the timeline's address.
-"""
+"""Checkpoints at the mount, with the real kubelet: jobs run, and nothing of them was changed for it."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,38 +10,23 @@ import pytest
 from rokcsi.model.doorkeeper import Side
 from rokcsi.model.visits import version_at_door
 from tests.fakes.patience import eventually
-from tests.lab.kubernetes.kubectl import LAB, Kubectl
+from tests.lab.kubernetes.kubectl import Kubectl
 from tests.lab.kubernetes.objects import IMAGE, claim
+from tests.lab.kubernetes.release import found_by_all, switched_off, upgraded
 
 pytestmark = pytest.mark.lab
 
-CHART = LAB.parents[3] / "deploy" / "helm" / "rokcsi"
-PORT = 9813
 WANTED = {"rokcsi.dev/checkpoints": "steps"}
 Object = dict[str, Any]
-
-
-def upgraded(*values: str) -> None:
-    """Have the release with these values."""
-    words = [word for value in values for word in ("--set", value)]
-    command = [str(LAB), "run", "helm", "upgrade", "rok", str(CHART), "--namespace", "rokcsi-system"]
-    subprocess.run([*command, "--reuse-values", "--wait", "--timeout", "180s", *words], check=True, timeout=240)
-
-
-def timeline_pod(driver: Kubectl) -> Object:
-    """Give the timeline's one pod."""
-    [pod] = driver.all("pods", "--selector", "app.kubernetes.io/component=timeline")
-    return dict(pod)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def checkpoints(driver: Kubectl) -> Iterator[None]:
     """Have checkpoints at the mount switched on."""
     upgraded("checkpoints.enabled=true")
-    upgraded(f"checkpoints.address={timeline_pod(driver)['status']['podIP']}:{PORT}")
-    driver("rollout", "status", "daemonset/rok-node", "--timeout=120s")
+    found_by_all(driver)
     yield
-    upgraded("checkpoints.enabled=false", "checkpoints.address=")
+    switched_off()
 
 
 def job(name: str, script: str, claims: Sequence[str], *, tries: int = 1) -> Object:
