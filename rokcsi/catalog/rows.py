@@ -29,6 +29,7 @@ from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
 Columns = dict[str, Any]
+Row = Mapping[Any, Any]
 
 
 def version_columns(version: Version) -> Columns:
@@ -49,7 +50,7 @@ def version_columns(version: Version) -> Columns:
     }
 
 
-def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
+def version_of(row: Row, members: Sequence[Row]) -> Version:
     """Read a version."""
     reason = Reason(
         kind=ReasonKind(row["reason"]),
@@ -86,7 +87,7 @@ def member_columns(version: str, position: int, member: Member) -> Columns:
     return _plain(member) | {"version": version, "position": position, "size": int(member.size)}
 
 
-def _member_of(row: RowMapping) -> Member:
+def _member_of(row: Row) -> Member:
     return Member(
         size=Bytes(row["size"]),
         role=MemberRole(row["role"]),
@@ -186,7 +187,7 @@ def _template_of(column: Columns | None) -> PodTemplate | None:
     return PodTemplate(**{**column, "borrowed": tuple(borrowed), "user": user})
 
 
-def _same(row: RowMapping, *names: str) -> Columns:
+def _same(row: Row, *names: str) -> Columns:
     return {name: row[name] for name in names}
 
 

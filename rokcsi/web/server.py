@@ -14,6 +14,7 @@ from typing import Any, cast
 from rokcsi.model.deadline import Deadline, deadline
 from rokcsi.model.errors import InvalidRequest, SocketTaken
 from rokcsi.model.people import TOKEN_HEADER
+from rokcsi.observe.http_server import BackgroundServer
 from rokcsi.observe.logs import request
 from rokcsi.web.door import Answer, Asked, Door
 from rokcsi.web.wire import refused
@@ -24,7 +25,7 @@ _MOST_BYTES = 64 * 1024
 _MOST_AT_ONCE = 32
 
 
-class DoorServer:
+class DoorServer(BackgroundServer):
     """Serves a door at HOST:PORT; raises SocketTaken, and InvalidRequest for a bad certificate or key."""
 
     def __init__(self, address: str, certificate: Path, key: Path, door: Door) -> None:
@@ -36,27 +37,10 @@ class DoorServer:
         except (OSError, ssl.SSLError) as error:
             raise InvalidRequest(f"{certificate} and {key} are no certificate with its key: {error}") from error
         try:
-            self._server = _Server((host.strip("[]"), int(port)), context, door)
+            server = _Server((host.strip("[]"), int(port)), context, door)
         except OSError as error:
             raise SocketTaken(f"nobody can listen on {address}: {error.strerror}; choose another --people") from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="people", daemon=True)
-
-    @property
-    def address(self) -> str:
-        """Give HOST:PORT, with the port that was taken when 0 was asked for."""
-        host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and give the port back."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(_SILENT_SECONDS)
-        self._server.server_close()
+        super().__init__(server, "people")
 
 
 class _Server(ThreadingHTTPServer):

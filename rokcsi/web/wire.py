@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, cast
-
-from sqlalchemy import RowMapping
+from typing import Any
 
 from rokcsi.catalog import rows
 from rokcsi.model import errors
@@ -25,7 +23,7 @@ def read(document: Document) -> Version:
     """Read what `written` gave; raise NotSupported for anything else."""
     try:
         row = document | {"created_at": dt.datetime.fromisoformat(document["created_at"])}
-        return rows.version_of(cast("RowMapping", row), [cast("RowMapping", each) for each in document["members"]])
+        return rows.version_of(row, document["members"])
     except (KeyError, TypeError, ValueError, errors.RokcsiError) as error:
         raise errors.NotSupported(
             f"the timeline tells of a checkpoint in other words than this rokctl knows ({error}); have the same version of both"
