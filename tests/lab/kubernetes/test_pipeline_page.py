@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.lab.kubernetes.kubectl import LAB, Kubectl
+from tests.lab.kubernetes.kubectl import LAB, Kubectl, removed
 from tests.lab.kubernetes.objects import IMAGE
 from tests.lab.kubernetes.release import found_by_all, switched_off
 
@@ -114,11 +114,8 @@ def kubeconfig_of(account: str, driver: Kubectl) -> str:
 def team(driver: Kubectl) -> Iterator[Kubectl]:
     """Give kubectl in the page's namespace, which goes afterwards, and have the release as it was."""
     yield Kubectl(TEAM)
-    driver("delete", "namespace", TEAM, "--timeout=180s", seconds=180.0)
-    left = [each["metadata"]["name"] for each in driver.all("pv") if each["spec"]["claimRef"]["namespace"] == TEAM]
-    if left:
-        driver.wait("delete", *(f"pv/{each}" for each in left))
     switched_off()
+    removed(driver, TEAM)
 
 
 @pytest.fixture(scope="module")
