@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from kubernetes import client, config
 
 from rokcsi.kube.connecting import CONFLICT, asked, status_of
 from rokcsi.kube.following import Object
-from rokcsi.model.errors import InvalidRequest, RecordExists, RosterAway
+from rokcsi.model.errors import InvalidRequest, NotAllowed, RecordExists, RokcsiError, RosterAway
 
 IN_CLUSTER = "in-cluster"
+_FORBIDDEN = 403
+_WRONG = frozenset({400, 422})
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -43,7 +46,10 @@ def access(context: str) -> Access:
 
 
 def make(api: Any, objects: Sequence[Object]) -> None:
-    """Make claims and pods with the user's own rights, all or none; raise RecordExists where a name is taken, RosterAway."""
+    """Make claims and pods with the user's own rights, all or none.
+
+    Raises RecordExists where a name is taken, NotAllowed, InvalidRequest, RosterAway.
+    """
     core = client.CoreV1Api(api)
     makes = {"PersistentVolumeClaim": core.create_namespaced_persistent_volume_claim, "Pod": core.create_namespaced_pod}
     made: list[Object] = []
@@ -53,10 +59,22 @@ def make(api: Any, objects: Sequence[Object]) -> None:
             asked(makes[each["kind"]], namespace, each)
         except RosterAway as error:
             _take_back(core, made)
-            if status_of(error) == CONFLICT:
-                raise RecordExists(f"there is a {each['kind']} {name} in the namespace {namespace} already") from error
-            raise
+            raise _in_words(error, f"the {each['kind']} {name} in the namespace {namespace}") from error
         made.append(each)
+
+
+def _in_words(error: RosterAway, what: str) -> RokcsiError:
+    """Give what the API server has against an object, in its own words: a quota, a policy, a name."""
+    status = status_of(error)
+    try:
+        why = json.loads(getattr(error.__cause__, "body", None) or "{}").get("message") or str(error)
+    except ValueError:
+        why = str(error)
+    if status == CONFLICT:
+        return RecordExists(f"there is {what} already")
+    if status == _FORBIDDEN:
+        return NotAllowed(f"{what} is refused: {why}")
+    return InvalidRequest(f"{what} cannot be made: {why}") if status in _WRONG else error
 
 
 def _take_back(core: Any, made: Sequence[Object]) -> None:

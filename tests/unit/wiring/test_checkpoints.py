@@ -259,7 +259,7 @@ class TestPeople:
         origin = world.api.things[f"{CLAIMS}/again-data"]["metadata"]["annotations"]["rok/origin"]
         assert world.server.origins.snapshot_for(NamespacedName("work", "again-data"), origin)
         world.api.delete(f"{CLAIMS}/again-work")
-        assert "there is a PersistentVolumeClaim again-data" in rokctl("restore", taken, "--as", "again", status=4)
+        assert "there is the PersistentVolumeClaim again-data" in rokctl("restore", taken, "--as", "again", status=4)
         assert f"{CLAIMS}/again-work" not in world.api.things
         rokctl("pin", taken)
         assert "pinned" in rokctl("delete", taken, "--yes", status=5)
