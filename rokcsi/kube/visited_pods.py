@@ -33,8 +33,13 @@ class KubernetesVisitedPods:
 
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name. Raises RosterAway."""
-        found = read(self._core.read_namespaced_pod, at.name, at.namespace)
-        return read_visiting_pod(found) if found is not None and found["metadata"]["uid"] == at.uid else None
+        found = self.named(at.namespace, at.name)
+        return found if found is not None and found.at.uid == at.uid else None
+
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        """Give the pod that has this name now; None where there is none. Raises RosterAway."""
+        found = read(self._core.read_namespaced_pod, name, namespace)
+        return None if found is None else read_visiting_pod(found)
 
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         """Give the volumes of our driver in a pod; raise RosterAway."""

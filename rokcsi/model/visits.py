@@ -18,6 +18,7 @@ from rokcsi.model.catalog import Catalog
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.pod_template import PodTemplate
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -53,6 +54,7 @@ class PodSetUp:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
+    template: PodTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ class VisitedPods(Protocol):
 
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name by now."""
+
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        """Give the pod that has this name now; None where there is none."""
 
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         """Give the volumes of our driver in a pod, in the pod's order; claims without a volume are left out."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rokcsi.model.catalog import Catalog, VersionFilter
+from rokcsi.model.errors import StillInUse
 from rokcsi.model.history import Version, VersionState
 from rokcsi.model.requested_snapshots import NamedHandles
 from rokcsi.model.runs import Run, StepStatus
@@ -81,6 +82,13 @@ class Keeping:
                     break
                 self._let_run_go(shelf, run)
         return LOOK_AGAIN_SECONDS
+
+    def let_go(self, namespace: str, version: Version) -> None:
+        """Let one version go; whoever asks is alone in the namespace. Raises StillInUse, RosterAway, Unavailable."""
+        shelf = _Shelf(self._parts.shelves.of(namespace), self._parts.contents)
+        if shelf.holds(version):
+            raise StillInUse(f"version {version.id} is held as a VolumeSnapshot; delete that first")
+        self._let_go(shelf, version)
 
     def _former(self, shelf: _Shelf, since: dt.datetime | None) -> None:
         """Let go what is of a namespace that is gone, and what a deletion that was cut short has left."""

@@ -115,6 +115,7 @@ def _version(book: VisitBook, occasion: Occasion) -> Version:
             command=attempt.command,
             environment=attempt.environment,
             working_directory=attempt.working_directory,
+            template=attempt.template,
         ),
         title=step_title(who.step, attempt.number, _KINDS[occasion.side], attempt.exit_status),
         message=attempt.message if after else "",

@@ -109,6 +109,7 @@ class VisitBook:
             working_directory=pod.set_up.working_directory,
             mounts=tuple(_mounted(volume) for volume in volumes),
             pod_uid=pod.at.uid,
+            template=pod.set_up.template,
         )
         visit = Visit(who, attempt)
         self.save(visit)

@@ -1,4 +1,4 @@
-"""Checkpoints at the mount put together, for a timeline that serves nodes: catalogues, visits, what is kept, origins.
+"""Checkpoints put together, for a timeline that serves nodes: catalogues, visits, what is kept, origins, what people ask.
 
 Imported only where it is wanted: it brings SQLAlchemy, and the room of the pipeline, along.
 """
@@ -21,6 +21,7 @@ from rokcsi.csi.tls_port import TlsPort
 from rokcsi.kube.namespace_watch import namespace_watch
 from rokcsi.kube.origin_grants import ConfigMapGrants
 from rokcsi.kube.owner_events import SNAPSHOT, OwnerEvents
+from rokcsi.kube.people import KubernetesPeople
 from rokcsi.kube.pod_events import PodEvents
 from rokcsi.kube.snapshot_contents import KubernetesSnapshotContents
 from rokcsi.kube.snapshot_watch import snapshot_watch
@@ -35,6 +36,7 @@ from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.node_cuts import NodeCuts
 from rokcsi.timeline.agenda import Agenda
 from rokcsi.timeline.announcing import Announcing
+from rokcsi.timeline.asked import Asked, AskedParts
 from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
 from rokcsi.timeline.origins import NamespaceOrigins
 from rokcsi.timeline.providing import Providing
@@ -44,13 +46,15 @@ from rokcsi.timeline.taking import Taking
 from rokcsi.timeline.telling import Telling
 from rokcsi.timeline.visiting import Visiting, VisitParts
 from rokcsi.timeline.witness import Witness
+from rokcsi.web.door import Door
+from rokcsi.web.server import DoorServer
 
 _SETTLERS = 2
 _KEEP_SECONDS = 5.0  # what has to go may wait until those who come are through
 
 
 class Checkpoints:
-    """All of it, begun and ended together; nodes and the switchboard ask at `endpoint`."""
+    """All of it, begun and ended together; nodes and the switchboard ask at `endpoint`, people where the settings say."""
 
     def __init__(
         self, settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, log: TimelineMetrics
@@ -81,6 +85,14 @@ class Checkpoints:
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
         self._server = _server(settings, visiting, self.origins, calls)
+        asked = Asked(AskedParts(pods, self.shelves, cuts, room, visiting, keeping, self._undo))
+        self._asked_due: Agenda[str, str] = Agenda(asked.look, 1, "asked")
+        self._door = _door(settings, Door(KubernetesPeople(api), asked))
+
+    @property
+    def people(self) -> str:
+        """Give HOST:PORT where people ask, empty where they cannot."""
+        return "" if self._door is None else self._door.address
 
     @property
     def endpoint(self) -> str:
@@ -91,27 +103,37 @@ class Checkpoints:
         """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken."""
         self._visits_due.start()
         self._kept_due.start()
+        self._asked_due.start()
         for pod in self._settling.unsettled():
             self._settle(pod)
         for namespace in self.shelves.namespaces():
             self._keep(namespace)
+            self._undo(namespace)
         self._snapshots_due.start()
         for watch in self._watches:
             watch.start()
         self._server.start()
+        if self._door is not None:
+            self._door.start()
 
     def stop(self) -> None:
         """Let what is under way end, begin nothing more, and give the catalogues back."""
+        if self._door is not None:
+            self._door.stop()
         self._server.stop()
         for watch in self._watches:
             watch.stop()
         self._snapshots_due.stop()
         self._visits_due.stop()
         self._kept_due.stop()
+        self._asked_due.stop()
         self.shelves.close()
 
     def _settle(self, pod: PodAtDoor) -> None:
         self._visits_due.put(pod.uid, pod, FIRST_LOOK_SECONDS)
+
+    def _undo(self, namespace: str) -> None:
+        self._asked_due.put(namespace, namespace)
 
     def _keep(self, namespace: str) -> None:
         self._kept_due.put(namespace, namespace, _KEEP_SECONDS)
@@ -160,3 +182,9 @@ def _server(settings: TimelineSettings, visits: Visits, origins: Origins, calls:
     nodes, controller = Bearer(settings.node_identity), Bearer(settings.controller_identity)
     service = TimelineService(visits, origins, nodes, controller)
     return Server(TlsPort(settings.listen or "", certificates), service, calls=[calls])
+
+
+def _door(settings: TimelineSettings, door: Door) -> DoorServer | None:
+    people = settings.checkpoints.people
+    tls = settings.tls
+    return None if people is None else DoorServer(people, Path(tls.certificate), Path(tls.key), door)

@@ -1,14 +1,18 @@
 """As much of Kubernetes' API server as the house asks for: lists, watches, config maps, any object by path; over plain HTTP.
 
+It knows tokens and rights as a test says, and passes on what is asked of a Service's port.
+
 A test changes its EndpointSlices, and other objects by their paths, forgets its history (410),
 makes it fail, sends bookmarks, or ends its watches; it counts what it was asked.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -48,6 +52,9 @@ class ApiState:
     oldest: int = 0
     failures: int = 0
     short_watches: bool = False
+    tokens: dict[str, str] = field(default_factory=dict)
+    rights: set[tuple[str, str, str, str]] = field(default_factory=set)
+    services: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     begun_at: list[str] = field(default_factory=list)
     history: list[tuple[str, Body]] = field(default_factory=list)
@@ -190,6 +197,8 @@ class _Api(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if self._passed_on():
+            return
         place, query = (
             urlsplit(self.path),
             {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()},
@@ -208,7 +217,12 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(200 if found else 404, found or {})
 
     def do_POST(self) -> None:
+        if self._passed_on():
+            return
         body = self._body()
+        if body.get("kind") in {"TokenReview", "SubjectAccessReview"}:
+            self._answer(201, body | {"status": self._reviewed(**body["spec"])})
+            return
         path = f"{self.path.partition('?')[0]}/{body['metadata']['name']}"
         if path in self.state.things:
             self._answer(409, {"kind": "Status", "code": 409, "reason": "AlreadyExists"})
@@ -220,14 +234,48 @@ class _Api(BaseHTTPRequestHandler):
         self.state.maps[body["metadata"]["name"]] = body
         self._answer(201, body)
 
+    def do_PUT(self) -> None:
+        assert self._passed_on()
+
     def do_DELETE(self) -> None:
-        body, found = self._body(), self.state.things.get(self.path)
+        if self._passed_on():
+            return
+        place, body = self.path.partition("?")[0], self._body()
+        found = self.state.things.get(place)
         uid = (body.get("preconditions") or {}).get("uid")
         if found is None or (uid and uid != found["metadata"]["uid"]):
             self._answer(404 if found is None else 409, {"kind": "Status"})
             return
-        self.state.delete(self.path)
+        self.state.delete(place)
         self._answer(200, {"kind": "Status", "status": "Success"})
+
+    def _reviewed(self, token: str = "", user: str = "", **spec: Any) -> Body:
+        """Say whose token it is, or whether a user has a right (user, verb, resource, namespace)."""
+        if "resourceAttributes" not in spec:
+            name = self.state.tokens.get(token)
+            return {"authenticated": name is not None, "user": {"username": name, "groups": ["all"]}}
+        what = spec["resourceAttributes"]
+        return {"allowed": (user, what["verb"], what["resource"], what["namespace"]) in self.state.rights}
+
+    def _passed_on(self) -> bool:
+        """Pass a request on to the Service that it is for: over TLS, without the header that names the user."""
+        before, proxy, path = self.path.partition("/proxy/")
+        if not proxy:
+            return False
+        length = int(self.headers.get("Content-Length") or 0)
+        headers = {key: text for key, text in self.headers.items() if key not in {"Authorization", "Host"}}
+        place = self.state.services.get(before)
+        if place is None:
+            self._answer(404, {"kind": "Status", "message": f"{before} not found"})
+            return True
+        line = http.client.HTTPSConnection(
+            place, context=ssl._create_unverified_context(), timeout=30
+        )  # as API servers do
+        line.request(self.command, f"/{path}", self.rfile.read(length), headers)
+        answer = line.getresponse()
+        self._answer(answer.status, json.loads(answer.read()))
+        line.close()
+        return True
 
     def do_PATCH(self) -> None:
         if self.path in self.state.things:
@@ -301,7 +349,7 @@ class _Api(BaseHTTPRequestHandler):
         self._answer(200, {"metadata": {"continue": more}, "items": part})
 
     def _body(self) -> Body:
-        content: Body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content: Body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         return content
 
     def _answer(self, status: int, body: Body) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.pod_template import PodTemplate
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 from rokcsi.model.visits import (
@@ -23,6 +24,7 @@ from rokcsi.model.visits import (
 POOL = "0" * 32
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NAMESPACE = "team-a"
+TEMPLATE = PodTemplate("localhost/notebook:1", {"cpu": "500m"}, {"memory": "1Gi"})
 JOB = PodOwner("Job", "train", "0123456789")
 
 
@@ -45,6 +47,9 @@ class MemoryPods:
             raise self.error
         found = self.pods.get(at.name)
         return found if found is not None and found.at.uid == at.uid else None
+
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        return self.pods.get(name) if namespace == NAMESPACE else None
 
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         there = ((mount, self.claims.get(mount.claim)) for mount in pod.mounts)
@@ -82,7 +87,7 @@ class MemoryPods:
             annotations or {},
             owner,
             mounts,
-            set_up=PodSetUp(("python", "train.py"), {"EPOCHS": "3"}, "/work"),
+            set_up=PodSetUp(("python", "train.py"), {"EPOCHS": "3"}, "/work", TEMPLATE),
         )
         return at
 

@@ -1,46 +1,25 @@
-"""Checkpoints at the mount in the lab: switched on, asked for by claims, looked for in events.
-
-The lab has no kube-proxy and no DNS, so nodes and controller are told the timeline's address.
-"""
+"""Checkpoints at the mount in the lab: switched on, asked for by claims, looked for in events."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from tests.fakes.patience import eventually
-from tests.lab.kubernetes.kubectl import LAB, Kubectl
-from tests.lab.kubernetes.objects import IMAGE, claim
+from tests.lab.kubernetes.kubectl import Kubectl
+from tests.lab.kubernetes.objects import IMAGE, Object, claim
+from tests.lab.kubernetes.release import found_by_all, switched_off, upgraded
 
-CHART = LAB.parents[3] / "deploy" / "helm" / "rokcsi"
-PORT = 9813
 WANTED = {"rokcsi.dev/checkpoints": "steps"}
-Object = dict[str, Any]
-
-
-def upgraded(*values: str) -> None:
-    """Have the release with these values."""
-    words = [word for value in values for word in ("--set", value)]
-    command = [str(LAB), "run", "helm", "upgrade", "rok", str(CHART), "--namespace", "rokcsi-system"]
-    subprocess.run([*command, "--reuse-values", "--wait", "--timeout", "180s", *words], check=True, timeout=240)
-
-
-def timeline_pod(driver: Kubectl) -> Object:
-    """Give the timeline's one pod."""
-    [pod] = driver.all("pods", "--selector", "app.kubernetes.io/component=timeline")
-    return dict(pod)
 
 
 @contextmanager
 def switched_on(driver: Kubectl) -> Iterator[None]:
     """Have checkpoints at the mount switched on for the length of the block."""
     upgraded("checkpoints.enabled=true")
-    upgraded(f"checkpoints.address={timeline_pod(driver)['status']['podIP']}:{PORT}")
-    driver("rollout", "status", "daemonset/rok-node", "--timeout=120s")
+    found_by_all(driver)
     yield
-    upgraded("checkpoints.enabled=false", "checkpoints.address=")
+    switched_off()
 
 
 def job(name: str, script: str, claims: Sequence[str], *, tries: int = 1, memory: str = "") -> Object:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab.kubernetes.checkpoints import switched_on
-from tests.lab.kubernetes.kubectl import Kubectl
+from tests.lab.kubernetes.kubectl import Kubectl, removed
 
 DRIVER = "rokcsi-system"
 
@@ -34,7 +34,4 @@ def kubectl(driver: Kubectl) -> Iterator[Kubectl]:
     name = f"lab-{secrets.token_hex(3)}"
     driver("create", "namespace", name)
     yield Kubectl(name)
-    driver("delete", "namespace", name, "--timeout=180s", seconds=180.0)
-    left = [each["metadata"]["name"] for each in driver.all("pv") if each["spec"]["claimRef"]["namespace"] == name]
-    if left:
-        driver.wait("delete", *(f"pv/{each}" for each in left))
+    removed(driver, name)

@@ -13,9 +13,9 @@ from rokcsi.model.doorkeeper import Side
 from rokcsi.model.requested_snapshots import content_name
 from rokcsi.model.visits import version_at_door
 from tests.fakes.patience import eventually
-from tests.lab.kubernetes.checkpoints import Object, address_of, ended, job, member_of, wanted
+from tests.lab.kubernetes.checkpoints import address_of, ended, job, member_of, wanted
 from tests.lab.kubernetes.kubectl import LAB, Kubectl
-from tests.lab.kubernetes.objects import SNAPSHOTS, claim, of_snapshot, pod
+from tests.lab.kubernetes.objects import SNAPSHOTS, Object, claim, of_snapshot, pod
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("checkpoints")]
 RULES = [

@@ -11,18 +11,17 @@ from rokcsi.model.doorkeeper import Side
 from rokcsi.model.visits import version_at_door
 from tests.fakes.patience import eventually
 from tests.lab.kubernetes.checkpoints import (
-    Object,
     address_of,
     both_told,
     ended,
     holds,
     job,
     pods_of,
-    timeline_pod,
     wanted,
 )
 from tests.lab.kubernetes.kubectl import Kubectl, named
-from tests.lab.kubernetes.objects import HOST
+from tests.lab.kubernetes.objects import HOST, Object
+from tests.lab.kubernetes.release import timeline_pod
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("checkpoints")]
 NODES = ("lab-node-1", "lab-node-2")

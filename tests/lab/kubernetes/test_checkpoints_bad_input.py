@@ -17,9 +17,9 @@ from functools import partial
 import pytest
 
 from tests.fakes.patience import eventually
-from tests.lab.kubernetes.checkpoints import Object, job
+from tests.lab.kubernetes.checkpoints import job
 from tests.lab.kubernetes.kubectl import LAB, Kubectl, named
-from tests.lab.kubernetes.objects import CLASS, SNAPSHOTS, claim, of_snapshot, pod
+from tests.lab.kubernetes.objects import CLASS, SNAPSHOTS, Object, claim, of_snapshot, pod
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("checkpoints")]
 HERE, THERE = "lab-node-1", "lab-node-2"

@@ -7,6 +7,7 @@ for the lab to show.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
 
+from rokcsi.cli.rokctl import app
 from rokcsi.config.roles import TimelineSettings, TlsFiles
 from rokcsi.config.settings import CheckpointSettings
 from rokcsi.csi.timeline_line import TimelineLine
@@ -51,6 +55,7 @@ class World:
     """One node with its kubelet's calls, a timeline, an API server."""
 
     api: ApiState
+    address: str
     cluster: FakeCluster
     house: NodeHouse
     line: TimelineLine
@@ -109,7 +114,7 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         cluster = parts.enter_context(fake_cluster(tmp_path / "run", authority, size=1))
         files = authority.issue(CONTROLLER)
         tls = TlsFiles(str(files.certificate), str(files.key), str(files.authorities))
-        checkpoints = CheckpointSettings(None, 10.0, "ignore", str(tmp_path / "catalogs"), 5, None, 0.7)
+        checkpoints = CheckpointSettings(None, 10.0, "ignore", str(tmp_path / "catalogs"), 5, None, 0.7, "127.0.0.1:0")
         settings = TimelineSettings(
             "rokcsi.dev", None, "info", "text", "static:x", NODES, CONTROLLER, "127.0.0.1:0", tls, checkpoints
         )
@@ -127,7 +132,7 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         house = NodeHouse(
             cluster.nodes[0].pool, MemoryMounter(), tmp_path / "kubelet", tmp_path / "records", doors=doors
         )
-        yield World(api, cluster, house, line, served, serve)
+        yield World(api, client.configuration.host, cluster, house, line, served, serve)
 
 
 def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts_it(world: World) -> None:
@@ -244,3 +249,75 @@ def test_the_checkpoints_of_a_namespace_go_when_it_does(world: World) -> None:
     eventually(lambda: "/api/v1/namespaces" in {path for path, _ in world.api.watchers})
     world.api.delete(HOME)
     eventually(lambda: not world.pool().snapshots())
+
+
+class TestPeople:
+    """Users of the cluster, with `rokctl` and its real way through the API server."""
+
+    @pytest.fixture
+    def rokctl(self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+        world.api.tokens = {"token-of-ann": "ann", "token-of-eve": "eve"}
+        verbs = (("get", "pods"), ("create", "volumesnapshots"), ("delete", "volumesnapshots"))
+        world.api.rights = {("ann", verb, resource, "work") for verb, resource in verbs}
+        place = "/api/v1/namespaces/rokcsi-system/services/https:rok-timeline:people"
+        world.api.services = {place: world.server.people}
+        users = [{"name": user, "user": {"token": f"token-of-{user}"}} for user in ("ann", "eve")]
+        contexts = [
+            {"name": user, "context": {"cluster": "lab", "user": user, "namespace": "work"}} for user in ("ann", "eve")
+        ]
+        cluster = {"name": "lab", "cluster": {"server": world.address}}
+        config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": users, "contexts": contexts}
+        (tmp_path / "kubeconfig").write_text(json.dumps(config | {"current-context": "ann"}))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+
+        def run(*words: str, of: str = "ann", status: int = 0) -> str:
+            result = CliRunner().invoke(app, ["--context", of, *words])
+            assert result.exit_code == status, result.output
+            return result.output
+
+        return run
+
+    def test_a_state_is_taken_found_opened_kept_and_let_go(self, world: World, rokctl: Callable[..., str]) -> None:
+        world.claim("work")
+        world.claim("data")
+        world.pod("lab-0", ["work", "data"], "Running")
+        world.api.things[f"{PODS}/lab-0"]["spec"]["containers"][0]["image"] = "notebook:1"
+        taken = rokctl("checkpoint", "lab-0", "-m", "why").split()[0]
+        assert rokctl("get", "versions", "-o", "name").strip() == taken
+        assert len(world.cluster.nodes[0].pool.snapshots()) == 2
+        assert "notebook:1" in rokctl("describe", taken)
+        address = rokctl("url", taken.partition("/")[2][:8]).strip()
+        manifest = list(yaml.safe_load_all(rokctl("restore", address, "--as", "again", "--manifest")))
+        assert [each["metadata"]["name"] for each in manifest] == ["again-work", "again-data", "again"]
+        assert f"{CLAIMS}/again-work" not in world.api.things
+        rokctl("restore", address, "--as", "again", "--", "jupyter", "lab")
+        made = world.api.things[f"{PODS}/again"]
+        assert made["spec"]["containers"][0]["command"] == ["jupyter", "lab"]
+        origin = world.api.things[f"{CLAIMS}/again-data"]["metadata"]["annotations"]["rok/origin"]
+        assert world.server.origins.snapshot_for(NamespacedName("work", "again-data"), origin)
+        world.api.delete(f"{CLAIMS}/again-work")
+        assert "there is the PersistentVolumeClaim again-data" in rokctl("restore", taken, "--as", "again", status=4)
+        assert f"{CLAIMS}/again-work" not in world.api.things
+        rokctl("pin", taken)
+        assert "pinned" in rokctl("delete", taken, "--yes", status=5)
+        rokctl("unpin", taken)
+        rokctl("delete", taken, "--yes")
+        assert not world.cluster.nodes[0].pool.snapshots()
+
+    def test_somebody_without_rights_is_told_so(self, world: World, rokctl: Callable[..., str]) -> None:
+        world.claim("work")
+        world.pod("lab-0", ["work"], "Running")
+        assert "eve may not create volumesnapshots in the namespace work" in rokctl(
+            "checkpoint", "lab-0", of="eve", status=8
+        )
+        assert "eve may not get pods" in rokctl("get", "versions", of="eve", status=8)
+        world.api.tokens.clear()
+        assert "does not know this token" in rokctl("get", "versions", status=8)
+        assert not world.cluster.nodes[0].pool.snapshots()
+
+    def test_what_is_not_to_be_had_of_a_cluster_is_told(self, world: World, rokctl: Callable[..., str]) -> None:
+        assert "rokctl knows checkpoints" in rokctl("get", "notebooks", status=8)
+        assert "leave --context out" in rokctl("retain", "--keep-last", "1", status=8)
+        assert "no way into the cluster nowhere" in rokctl("get", "versions", of="nowhere", status=2)
+        world.api.services = {}
+        assert "no timeline that answers people" in rokctl("get", "versions", status=7)
