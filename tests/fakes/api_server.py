@@ -247,7 +247,7 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(404 if found is None else 409, {"kind": "Status"})
             return
         self.state.delete(place)
-        self._answer(200, {"kind": "Status", "status": "Success"})
+        self._answer(200, {})
 
     def _reviewed(self, token: str = "", user: str = "", **spec: Any) -> Body:
         """Say whose token it is, or whether a user has a right (user, verb, resource, namespace)."""
