@@ -30,6 +30,7 @@ from rokcsi.timeline.agenda import Agenda
 from rokcsi.timeline.announcing import Announcing
 from rokcsi.timeline.keeping import Keeping, KeepingRules
 from rokcsi.timeline.origins import NamespaceOrigins
+from rokcsi.timeline.rebuilding import Rebuilding
 from rokcsi.timeline.room import Room, RoomRules
 from rokcsi.timeline.settling import FIRST_LOOK_SECONDS, Settling
 from rokcsi.timeline.taking import Taking
@@ -55,10 +56,12 @@ class Checkpoints:
         )
         visiting = Visiting(parts)
         self.origins = NamespaceOrigins(self.shelves, pods, ConfigMapGrants(api))
+        self._rebuilding = Rebuilding(parts, cuts, visiting)
         self._settling = Settling(pods, self.shelves, visiting, utc_now)
         keeping = Keeping(pods, self.shelves, cuts, visiting, KeepingRules(wanted.checkpoint_runs, most))
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
+        self._pools_due: Agenda[str, str] = Agenda(lambda _: self._rebuilding.look(), 1, "pools")
         self._server = _server(settings, visiting, self.origins, calls)
 
     @property
@@ -68,8 +71,11 @@ class Checkpoints:
 
     def start(self) -> None:
         """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken."""
+        seconds = self._rebuilding.look()  # before pods come again to runs that are not known
         self._visits_due.start()
         self._kept_due.start()
+        self._pools_due.start()
+        self._pools_due.put("pools", "pools", seconds)
         for pod in self._settling.unsettled():
             self._settle(pod)
         for namespace in self.shelves.namespaces():
@@ -81,6 +87,7 @@ class Checkpoints:
         self._server.stop()
         self._visits_due.stop()
         self._kept_due.stop()
+        self._pools_due.stop()
         self.shelves.close()
 
     def _settle(self, pod: PodAtDoor) -> None:

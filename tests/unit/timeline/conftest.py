@@ -61,6 +61,7 @@ class Timeline:
     filed: list[str] = field(default_factory=list)
     since: dt.datetime | None = LONG_AGO
     shelves: NamespaceCatalogs = field(init=False)
+    parts: VisitParts = field(init=False)
     visiting: Visiting = field(init=False)
     settling: Settling = field(init=False)
 
@@ -72,7 +73,7 @@ class Timeline:
         clock = iter([self.began])
         announcing = Announcing(self.notices)
         self.shelves = CopiedCatalogs(self.folder)
-        parts = VisitParts(
+        self.parts = VisitParts(
             self.pods,
             self.shelves,
             Taking(self.cuts),
@@ -82,8 +83,14 @@ class Timeline:
             self.begun.append,
             self.filed.append,
         )
-        self.visiting = Visiting(parts)
+        self.visiting = Visiting(self.parts)
         self.settling = Settling(self.pods, self.shelves, self.visiting, lambda: self.now)
+
+    def lose_catalogues(self) -> None:
+        """Begin as a new process would whose volume is empty."""
+        self.shelves.close()
+        shutil.rmtree(self.folder)
+        self.start()
 
     def keeping(self, **rules: object) -> Keeping:
         """Give retention with these rules."""
