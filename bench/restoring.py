@@ -39,7 +39,7 @@ class Content:
 SMALL = Content(
     "256 MiB in 1,000 files",
     "512Mi",
-    "head -c 268435456 /dev/urandom | split -a 4 -b 268436 - f; sync",
+    "for each in $(seq 1000); do head -c 268436 /dev/urandom >f$each; done; sync",
     'test "$(ls | grep -c ^f)" = 1000',
 )
 LARGE = Content(

@@ -162,6 +162,14 @@ def test_a_cut_whose_labels_are_wrong_is_passed_over_and_harms_no_other(
     assert [version.cut_name for version in timeline.versions()] == [whole]
 
 
+def test_the_little_room_of_a_pool_on_lvm_is_enough(timeline: Timeline) -> None:
+    at = visited(timeline, "train-4x7kq", exit_status=3)
+    timeline.cuts.label_bytes = 512
+    rebuilt(timeline)
+    attempt = timeline.attempt(at)
+    assert (attempt.exit_status, attempt.before, attempt.after) == (3, before(at), after(at))
+
+
 def test_a_pool_without_room_for_labels_tells_nothing(timeline: Timeline) -> None:
     visited(timeline, "train")
     timeline.cuts.label_bytes = 60
