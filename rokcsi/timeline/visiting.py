@@ -90,7 +90,7 @@ class Visiting:
 
     def book(self, namespace: str) -> VisitBook:
         """Give a namespace's visits; `alone` before anything is written."""
-        return VisitBook(self._parts.shelves.of(namespace), utc_now)
+        return VisitBook(namespace, self._parts.shelves.of(namespace), utc_now)
 
     def alone(self, namespace: str) -> AbstractContextManager[None]:
         """Keep others from a namespace's visits; raises what `KeyedLocks.held` does."""

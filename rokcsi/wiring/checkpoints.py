@@ -40,6 +40,7 @@ from rokcsi.timeline.asked import Asked, AskedParts
 from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
 from rokcsi.timeline.origins import NamespaceOrigins
 from rokcsi.timeline.providing import Providing
+from rokcsi.timeline.rebuilding import Rebuilding
 from rokcsi.timeline.room import Room, RoomRules
 from rokcsi.timeline.settling import FIRST_LOOK_SECONDS, Settling
 from rokcsi.timeline.taking import Taking
@@ -71,6 +72,7 @@ class Checkpoints:
         )
         visiting = Visiting(parts)
         self.origins = NamespaceOrigins(self.shelves, pods, ConfigMapGrants(api))
+        self._rebuilding = Rebuilding(parts, cuts, visiting)
         self._settling = Settling(pods, self.shelves, visiting, utc_now)
         contents = KubernetesSnapshotContents(api, settings.driver_name)
         kept = KeepingParts(pods, self.shelves, cuts, contents)
@@ -84,6 +86,7 @@ class Checkpoints:
         )
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
+        self._pools_due: Agenda[str, str] = Agenda(lambda _: self._rebuilding.look(), 1, "pools")
         self._server = _server(settings, visiting, self.origins, calls)
         asked = Asked(AskedParts(pods, self.shelves, cuts, room, visiting, keeping, self._undo))
         self._asked_due: Agenda[str, str] = Agenda(asked.look, 1, "asked")
@@ -101,9 +104,12 @@ class Checkpoints:
 
     def start(self) -> None:
         """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken."""
+        seconds = self._rebuilding.look()  # before pods come again to runs that are not known
         self._visits_due.start()
         self._kept_due.start()
         self._asked_due.start()
+        self._pools_due.start()
+        self._pools_due.put("pools", "pools", seconds)
         for pod in self._settling.unsettled():
             self._settle(pod)
         for namespace in self.shelves.namespaces():
@@ -127,6 +133,7 @@ class Checkpoints:
         self._visits_due.stop()
         self._kept_due.stop()
         self._asked_due.stop()
+        self._pools_due.stop()
         self.shelves.close()
 
     def _settle(self, pod: PodAtDoor) -> None:

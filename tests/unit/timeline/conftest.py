@@ -33,11 +33,11 @@ from tests.fakes.visited_cluster import LONG_AGO, NAMESPACE, MemoryCuts, MemoryN
 class CopiedCatalogs(NamespaceCatalogs):
     """New catalogues are copies of an empty one: to make one from nothing takes a third of a second."""
 
-    empty: Path
+    empty: Path | None = None
 
     def of(self, namespace: str) -> SqlCatalog:
         path = self._folder / f"{namespace}.sqlite"
-        if not path.exists():
+        if self.empty is not None and not path.exists():
             shutil.copyfile(self.empty, path)
         return super().of(namespace)
 
@@ -65,6 +65,7 @@ class Timeline:
     filed: list[str] = field(default_factory=list)
     since: dt.datetime | None = LONG_AGO
     shelves: NamespaceCatalogs = field(init=False)
+    parts: VisitParts = field(init=False)
     visiting: Visiting = field(init=False)
     settling: Settling = field(init=False)
 
@@ -76,7 +77,7 @@ class Timeline:
         clock = iter([self.began])
         announcing = Announcing(self.notices)
         self.shelves = CopiedCatalogs(self.folder)
-        parts = VisitParts(
+        self.parts = VisitParts(
             self.pods,
             self.shelves,
             Taking(self.cuts),
@@ -87,8 +88,14 @@ class Timeline:
             self.filed.append,
             self,
         )
-        self.visiting = Visiting(parts)
+        self.visiting = Visiting(self.parts)
         self.settling = Settling(self.pods, self.shelves, self.visiting, lambda: self.now)
+
+    def lose_catalogues(self) -> None:
+        """Begin as a new process would whose volume is empty."""
+        self.shelves.close()
+        shutil.rmtree(self.folder)
+        self.start()
 
     def keeping(self, **rules: object) -> Keeping:
         """Give retention with these rules."""

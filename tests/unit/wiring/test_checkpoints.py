@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -208,6 +209,24 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
         assert time.monotonic() < until
         time.sleep(0.05)
     assert versions[1].late
+
+
+def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(world: World, tmp_path: Path) -> None:
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    world.pod("train-1", ["work"], "Failed", 137)
+    world.unpublish(volume, "train-1")
+    known = world.server.shelves.of("work").versions.list(VersionFilter())
+    world.server.stop()
+    shutil.rmtree(tmp_path / "catalogs")
+    catalog = world.again().shelves.of("work")
+    found = catalog.versions.list(VersionFilter())
+    assert [each.id for each in found] == [each.id for each in known]
+    assert [each.members for each in found] == [each.members for each in known]
+    assert [each.reason.exit_status for each in found] == [None, 137]
+    [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
+    assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
 
 
 class AwayOnce:
