@@ -68,7 +68,7 @@ sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
 	@tools/prerequisites
 	$(BIN)/python sanity/run.py
 
-lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; 6 to 10 minutes, once (root)
+lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; about 10 minutes, once (root)
 	@tests/lab/build-guest
 
 lab-guest: setup ## run CMD='…' in a guest beside a driver that serves a fresh POOL=lvm|lvm-direct|zfs|loopfile (root)
