@@ -41,7 +41,7 @@ def visited(timeline: Timeline, name: str, *claims: str, exit_status: int = 0) -
 
 def as_labelled(version: Version) -> Version:
     """Give a version without what labels do not tell."""
-    bare = replace(version.reason, command=(), environment={})
+    bare = replace(version.reason, command=(), environment={}, template=None)
     return replace(version, reason=bare, message="", author="")
 
 
