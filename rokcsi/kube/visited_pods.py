@@ -18,6 +18,7 @@ from rokcsi.model.cluster import PodVolume
 from rokcsi.model.consent import CHECKPOINT_POLICY, CHECKPOINTS, STEPS
 from rokcsi.model.doorkeeper import PodAtDoor
 from rokcsi.model.errors import SourceNotAllowed, SourceNotReady
+from rokcsi.model.ids import own_handle
 from rokcsi.model.visits import VisitedVolume, VisitingPod
 
 
@@ -96,6 +97,6 @@ class KubernetesVisitedPods:
         if wanted is None or wanted.source.kind is not SourceKind.SNAPSHOT:
             return ""
         try:
-            return self._sources.handle_of(wanted)
+            return own_handle(self._sources.handle_of(wanted))
         except (SourceNotReady, SourceNotAllowed):
             return ""

@@ -27,7 +27,15 @@ from kubernetes import client
 NAMESPACE, SERVICE = "rok", "rokcsi-nodes"
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-_LISTED = (_SLICES, "/api/v1/persistentvolumeclaims", "/api/v1/pods")
+_SNAPSHOT_API = "/apis/snapshot.storage.k8s.io/v1"
+_LISTED = (
+    _SLICES,
+    "/api/v1/persistentvolumeclaims",
+    "/api/v1/pods",
+    "/api/v1/namespaces",
+    f"{_SNAPSHOT_API}/volumesnapshots",
+    f"{_SNAPSHOT_API}/volumesnapshotcontents",
+)
 _END = object()
 Body = dict[str, Any]
 
@@ -198,7 +206,7 @@ class _Api(BaseHTTPRequestHandler):
         if query.get("watch"):
             self._watch(place.path, query)
         elif place.path in _LISTED:
-            self._list(place.path)
+            self._list(place.path, query.get("labelSelector"))
         elif place.path == "/api/v1/persistentvolumes":
             self._volumes(query)
         elif place.path.startswith(_MAPS):
@@ -215,11 +223,13 @@ class _Api(BaseHTTPRequestHandler):
         if body.get("kind") in {"TokenReview", "SubjectAccessReview"}:
             self._answer(201, body | {"status": self._reviewed(**body["spec"])})
             return
-        if f"{self.path}/{body['metadata']['name']}" in self.state.things:
+        path = f"{self.path.partition('?')[0]}/{body['metadata']['name']}"
+        if path in self.state.things:
             self._answer(409, {"kind": "Status", "code": 409, "reason": "AlreadyExists"})
             return
-        if self.path.partition("?")[0] != _MAPS:
-            self._answer(201, self.state.have(f"{self.path}/{body['metadata']['name']}", body))
+        if not path.startswith(_MAPS):
+            body["metadata"].setdefault("uid", f"uid-{self.state.version}")
+            self._answer(201, self.state.have(path, body))
             return
         self.state.maps[body["metadata"]["name"]] = body
         self._answer(201, body)
@@ -228,9 +238,16 @@ class _Api(BaseHTTPRequestHandler):
         assert self._passed_on()
 
     def do_DELETE(self) -> None:
-        if not self._passed_on():
-            self.state.delete(self.path.partition("?")[0])
-            self._answer(200, {})
+        if self._passed_on():
+            return
+        place, body = self.path.partition("?")[0], self._body()
+        found = self.state.things.get(place)
+        uid = (body.get("preconditions") or {}).get("uid")
+        if found is None or (uid and uid != found["metadata"]["uid"]):
+            self._answer(404 if found is None else 409, {"kind": "Status"})
+            return
+        self.state.delete(place)
+        self._answer(200, {})
 
     def _reviewed(self, token: str = "", user: str = "", **spec: Any) -> Body:
         """Say whose token it is, or whether a user has a right (user, verb, resource, namespace)."""
@@ -280,7 +297,7 @@ class _Api(BaseHTTPRequestHandler):
             found["metadata"]["annotations"] = annotations
             self._answer(200, self.state.have(self.path, found | body))
 
-    def _list(self, path: str) -> None:
+    def _list(self, path: str, label: str | None) -> None:
         with self.state.lock:
             self.state.asked["list"] += 1
             if self.state.failures:
@@ -288,6 +305,8 @@ class _Api(BaseHTTPRequestHandler):
                 self._answer(500, {"kind": "Status", "code": 500, "reason": "InternalError"})
                 return
             items = list(self.state.slices.values()) if path == _SLICES else self.state.of_kind(path)
+            if path.startswith(_SNAPSHOT_API) and label:
+                items = [each for each in items if label in (each["metadata"].get("labels") or {})]
             self._answer(200, {"metadata": {"resourceVersion": str(self.state.version)}, "items": items})
 
     def _watch(self, path: str, query: Mapping[str, str]) -> None:
@@ -330,7 +349,7 @@ class _Api(BaseHTTPRequestHandler):
         self._answer(200, {"metadata": {"continue": more}, "items": part})
 
     def _body(self) -> Body:
-        content: Body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content: Body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         return content
 
     def _answer(self, status: int, body: Body) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lab.kubernetes.checkpoints import switched_on
 from tests.lab.kubernetes.kubectl import Kubectl, removed
 
 DRIVER = "rokcsi-system"
@@ -18,6 +19,13 @@ def driver() -> Kubectl:
     kubectl = Kubectl(DRIVER)
     kubectl.wait("condition=Available", "deployment/rok-timeline", "deployment/rok-controller")
     return kubectl
+
+
+@pytest.fixture(scope="session")
+def checkpoints(driver: Kubectl) -> Iterator[None]:
+    """Have checkpoints at the mount switched on from the first test that asks for them to the last of all."""
+    with switched_on(driver):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The driver's release in the lab, with other values than it was installed with.
+"""The release of the chart in the lab's cluster, and the lab itself: what tests change about them.
 
 The lab has no kube-proxy and no DNS, so nodes and controller are told the timeline's address.
 """
@@ -11,14 +11,22 @@ from tests.lab.kubernetes.kubectl import LAB, Kubectl
 from tests.lab.kubernetes.objects import Object
 
 CHART = LAB.parents[3] / "deploy" / "helm" / "rokcsi"
+RELEASE = "rok"
+IN = ("--namespace", "rokcsi-system", "--timeout", "180s")
 PORT = 9813
+
+
+def lab(*words: str, seconds: float = 120.0) -> str:
+    """Have the lab do something, give what it prints."""
+    done = subprocess.run([str(LAB), *words], capture_output=True, text=True, check=False, timeout=seconds)
+    assert done.returncode == 0, f"lab {' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout
 
 
 def upgraded(*values: str) -> None:
     """Have the release with these values."""
     words = [word for value in values for word in ("--set", value)]
-    command = [str(LAB), "run", "helm", "upgrade", "rok", str(CHART), "--namespace", "rokcsi-system"]
-    subprocess.run([*command, "--reuse-values", "--wait", "--timeout", "180s", *words], check=True, timeout=240)
+    lab("run", "helm", "upgrade", RELEASE, str(CHART), *IN, "--reuse-values", "--wait", *words, seconds=240)
 
 
 def timeline_pod(driver: Kubectl) -> Object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from rokcsi.cli.rokctl import app
@@ -28,17 +30,21 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
 from rokcsi.model.errors import TimelineAway
+from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
+from rokcsi.model.pool import Pool
 from rokcsi.model.visits import version_at_door
+from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
 from rokcsi.wiring.checkpoints import Checkpoints, serve_checkpoints
 from tests.fakes.api_server import ApiState, api_server
 from tests.fakes.certificates import Authority
 from tests.fakes.csi_driver import RememberedCalls
-from tests.fakes.kube_objects import CLAIMS, PODS, VOLUMES, a_claim, a_volume
+from tests.fakes.kube_objects import CLAIMS, CONTENTS, PODS, SNAPSHOTS, VOLUMES, a_claim, a_volume
 from tests.fakes.memory_mounter import MemoryMounter
 from tests.fakes.node_house import SHARED, NodeHouse
+from tests.fakes.patience import eventually
 from tests.fakes.switchboards import CONTROLLER, NODES, FakeCluster, fake_cluster
 
 HOME = "/api/v1/namespaces/work"
@@ -88,6 +94,9 @@ class World:
     def unpublish(self, volume: str, pod: str) -> None:
         self.house.unpublish(volume, f"{pod}-{volume}")
 
+    def pool(self) -> Pool:
+        return self.cluster.nodes[0].pool
+
     def events(self) -> list[str]:
         return [body["reason"] for path, body in self.api.things.items() if path.startswith(f"{HOME}/events/")]
 
@@ -112,7 +121,9 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         )
 
         def serve() -> Checkpoints:
-            return serve_checkpoints(settings, cluster.directory, client, RememberedCalls(), parts)
+            return serve_checkpoints(
+                settings, cluster.directory, client, RememberedCalls(), TimelineMetrics(CollectorRegistry()), parts
+            )
 
         served = serve()
         line = TimelineLine(tls_channel(served.endpoint, authority.issue(NODES).read(), CONTROLLER))
@@ -130,7 +141,7 @@ def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts
     world.pod("train-1", ["work", "data"])
     for volume in (work, data, work):
         world.publish(volume, "train-1")
-    pool = world.cluster.nodes[0].pool
+    pool = world.pool()
     assert len(pool.snapshots()) == 2
     assert len({snapshot.group for snapshot in pool.snapshots()}) == 1
     world.pod("train-1", ["work", "data"], "Failed", 137)
@@ -200,6 +211,24 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
     assert versions[1].late
 
 
+def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(world: World, tmp_path: Path) -> None:
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    world.pod("train-1", ["work"], "Failed", 137)
+    world.unpublish(volume, "train-1")
+    known = world.server.shelves.of("work").versions.list(VersionFilter())
+    world.server.stop()
+    shutil.rmtree(tmp_path / "catalogs")
+    catalog = world.again().shelves.of("work")
+    found = catalog.versions.list(VersionFilter())
+    assert [each.id for each in found] == [each.id for each in known]
+    assert [each.members for each in found] == [each.members for each in known]
+    assert [each.reason.exit_status for each in found] == [None, 137]
+    [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
+    assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
+
+
 class AwayOnce:
     """A line on which nobody answers the first question."""
 
@@ -212,6 +241,33 @@ class AwayOnce:
             self._away = False
             raise TimelineAway("away")
         self._line.asked(*question, **manner)
+
+
+def test_a_snapshot_with_an_origin_gets_the_content_of_that_checkpoint(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    version = version_at_door("uid-train-1", Side.BEFORE)
+    source = {"source": {"volumeSnapshotContentName": "rokcsi.work.before"}}
+    metadata = {"namespace": "work", "name": "before", "uid": "u1", "annotations": {"rok/origin": version}}
+    world.api.have(f"{SNAPSHOTS}/before", {"metadata": metadata, "spec": source})
+    place = f"{CONTENTS}/rokcsi.work.before"
+    eventually(lambda: place in world.api.things)
+    handle = world.api.things[place]["spec"]["source"]["snapshotHandle"]
+    assert own_handle(handle) in {Handles(world.pool().id).of_snapshot(each.id) for each in world.pool().snapshots()}
+    world.api.delete(f"{SNAPSHOTS}/before")
+    eventually(lambda: place not in world.api.things)
+    assert len(world.pool().snapshots()) == 1
+
+
+def test_the_checkpoints_of_a_namespace_go_when_it_does(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    assert world.pool().snapshots()
+    eventually(lambda: "/api/v1/namespaces" in {path for path, _ in world.api.watchers})
+    world.api.delete(HOME)
+    eventually(lambda: not world.pool().snapshots())
 
 
 class TestPeople:
