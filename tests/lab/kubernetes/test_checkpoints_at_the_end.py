@@ -52,7 +52,7 @@ def settled(driver: Kubectl, kubectl: Kubectl, pod: Object, status: str) -> tupl
 
 
 def test_a_pod_that_is_killed_for_its_memory_has_what_it_wrote_until_then(kubectl: Kubectl, driver: Kubectl) -> None:
-    script = "echo half >/greedy/x; sync; tail -c 500m /dev/zero | tail"
+    script = "echo half >/greedy/x; sync; exec tail -c 500m /dev/zero"
     kubectl.make(wanted("greedy"), job("greedy", script, ["greedy"], memory="32Mi"))
     pod, texts = ended(kubectl, "greedy")
     status, exit_status, why, _ = settled(driver, kubectl, pod, "failed")
