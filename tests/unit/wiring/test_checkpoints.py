@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -204,11 +203,9 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
     monkeypatch.setattr("rokcsi.timeline.settling.LEAVES_WITHIN", dt.timedelta())
     monkeypatch.setattr("rokcsi.wiring.checkpoints.FIRST_LOOK_SECONDS", 0.0)
     again = world.again()
-    until = time.monotonic() + 20
-    while len(versions := again.shelves.of("work").versions.list(VersionFilter())) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert versions[1].late
+    versions = again.shelves.of("work").versions
+    eventually(lambda: len(versions.list(VersionFilter())) == 2, 60, every=0.05)
+    assert versions.list(VersionFilter())[1].late
 
 
 def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(world: World, tmp_path: Path) -> None:
