@@ -12,6 +12,7 @@ _MACHINE = "tests/contract/test_state_machine.py"
 _POOL_IN_ANY_ORDER = f"{_MACHINE}::test_a_pool_keeps_every_promise_in_any_order_of_calls_and_restarts"
 _DRIVER_IN_ANY_ORDER = f"{_MACHINE}::test_a_driver_keeps_every_promise_in_any_order_of_calls_and_kills"
 _POWER_CUTS = "tests/system/power_cuts"
+_RULES = "tests/system/csi"
 _LONG = "--timeout 3000"
 KINDS = ("loopfile", "lvm", "lvm-direct", "zfs")
 
@@ -42,7 +43,7 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
     yield Suite(kind, "crash", _pytest("crash", f"tests/system/crash/test_every_failpoint.py {_LONG}"), named)
     others = "lab" if kind == "loopfile" else "embedded"
-    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named)
+    yield Suite(kind, "calls", _pytest("calls", f"{_RULES} -m 'not {others}'"), named)
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
     yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL")
@@ -63,9 +64,8 @@ def _pool(kind: str) -> Iterator[Suite]:
         yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"), full=True)
     if kind == "lvm":
         # what is about no kind of pool
-        others = " ".join(
-            f"--ignore {each}" for each in [_POWER_CUTS, *(it for one in KINDS for it in _files_about(one))]
-        )
+        about_pools = [_POWER_CUTS, _RULES, *(it for one in KINDS for it in _files_about(one))]
+        others = " ".join(f"--ignore {each}" for each in about_pools)
         yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"), full=True)
 
 
