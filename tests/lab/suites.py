@@ -57,16 +57,16 @@ def _pool(kind: str) -> Iterator[Suite]:
         selected = f"tests/contract -m '{marks}' -k {_exactly(kind)} {_LONG}"
         yield Suite(kind, name, _pytest(name, selected), full=name.endswith("slow"))
     longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
-    yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
+    yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}")
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
     yield Suite(kind, "pool", _pytest("pool", f"{own} -m 'lab and not slow'"))
     if kind != "lvm-direct":  # which has none
-        yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"), full=True)
+        yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"))
     if kind == "lvm":
         # what is about no kind of pool
         about_pools = [_POWER_CUTS, _RULES, *(it for one in KINDS for it in _files_about(one))]
         others = " ".join(f"--ignore {each}" for each in about_pools)
-        yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"), full=True)
+        yield Suite(kind, "system", _pytest("system", f"tests/system -m lab {others}"))
 
 
 def _power_cuts(kind: str) -> Iterator[Suite]:
