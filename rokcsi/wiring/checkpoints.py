@@ -60,6 +60,7 @@ class Checkpoints:
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
         self._server = _server(settings, visiting, self.origins, calls)
+        self._alone = ExitStack()
 
     @property
     def endpoint(self) -> str:
@@ -67,7 +68,8 @@ class Checkpoints:
         return self._server.endpoint
 
     def start(self) -> None:
-        """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken."""
+        """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken, CatalogTaken."""
+        self._alone.enter_context(self.shelves.kept_alone())
         self._visits_due.start()
         self._kept_due.start()
         for pod in self._settling.unsettled():
@@ -82,6 +84,7 @@ class Checkpoints:
         self._visits_due.stop()
         self._kept_due.stop()
         self.shelves.close()
+        self._alone.close()
 
     def _settle(self, pod: PodAtDoor) -> None:
         self._visits_due.put(pod.uid, pod, FIRST_LOOK_SECONDS)
@@ -93,7 +96,7 @@ class Checkpoints:
 def serve_checkpoints(
     settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, parts: ExitStack
 ) -> Checkpoints:
-    """Serve nodes and the switchboard until `parts` ends; raise InvalidRequest, SocketTaken, SystemCallFailed."""
+    """Serve nodes and the switchboard until `parts` ends; raise InvalidRequest, SocketTaken, CatalogTaken, SystemCallFailed."""
     checkpoints = Checkpoints(settings, directory, api, calls)
     parts.callback(checkpoints.stop)
     checkpoints.start()

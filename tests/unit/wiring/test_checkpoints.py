@@ -23,7 +23,7 @@ from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
-from rokcsi.model.errors import TimelineAway
+from rokcsi.model.errors import CatalogTaken, TimelineAway
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
 from rokcsi.model.visits import version_at_door
@@ -187,12 +187,25 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
     world.pod("train-1", ["work"], "Failed", 255)
     monkeypatch.setattr("rokcsi.timeline.settling.LEAVES_WITHIN", dt.timedelta())
     monkeypatch.setattr("rokcsi.wiring.checkpoints.FIRST_LOOK_SECONDS", 0.0)
+    world.server.stop()
     again = world.again()
     until = time.monotonic() + 20
     while len(versions := again.shelves.of("work").versions.list(VersionFilter())) < 2:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert versions[1].late
+
+
+def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rokcsi.catalog.namespaces._PATIENCE_SECONDS", 0.0)
+    with pytest.raises(CatalogTaken, match="another timeline"):
+        world.again()
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    assert world.events() == ["CheckpointTaken"]
 
 
 class AwayOnce:
