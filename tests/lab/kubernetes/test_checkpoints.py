@@ -5,7 +5,6 @@ The lab has no kube-proxy and no DNS, so nodes and controller are told the timel
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,22 +13,15 @@ import pytest
 from rokcsi.model.doorkeeper import Side
 from rokcsi.model.visits import version_at_door
 from tests.fakes.patience import eventually
-from tests.lab.kubernetes.kubectl import LAB, Kubectl
+from tests.lab.kubernetes.kubectl import Kubectl
 from tests.lab.kubernetes.objects import IMAGE, claim
+from tests.lab.kubernetes.release import upgraded
 
 pytestmark = pytest.mark.lab
 
-CHART = LAB.parents[3] / "deploy" / "helm" / "rokcsi"
 PORT = 9813
 WANTED = {"rokcsi.dev/checkpoints": "steps"}
 Object = dict[str, Any]
-
-
-def upgraded(*values: str) -> None:
-    """Have the release with these values."""
-    words = [word for value in values for word in ("--set", value)]
-    command = [str(LAB), "run", "helm", "upgrade", "rok", str(CHART), "--namespace", "rokcsi-system"]
-    subprocess.run([*command, "--reuse-values", "--wait", "--timeout", "180s", *words], check=True, timeout=240)
 
 
 def timeline_pod(driver: Kubectl) -> Object:
