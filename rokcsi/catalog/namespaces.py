@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rokcsi.catalog.opening import open_catalog
 from rokcsi.catalog.sql import SqlCatalog
-from rokcsi.model.errors import InvalidRequest, SystemCallFailed
+from rokcsi.model.errors import CatalogTaken, InvalidRequest, SystemCallFailed
 from rokcsi.model.origin import NAMESPACE
+from rokcsi.system.file_locks import lock_alone_within
 
 _SUFFIX = ".sqlite"
+_PATIENCE_SECONDS = 20.0  # one that is being replaced ends within that
 
 
 class NamespaceCatalogs:
@@ -34,6 +38,21 @@ class NamespaceCatalogs:
             if namespace not in self._opened:
                 self._opened[namespace] = open_catalog(self._folder / f"{namespace}{_SUFFIX}")
             return self._opened[namespace]
+
+    @contextmanager
+    def kept_alone(self, patience_seconds: float | None = None) -> Iterator[None]:
+        """Be the only one, of all processes that ask so, for the length of the block; raise CatalogTaken.
+
+        Turns at a namespace are taken within one process: two that write do not know of each other.
+        """
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            patience = _PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+            if not lock_alone_within(descriptor, patience):
+                raise CatalogTaken(f"another timeline works on the catalogues in {self._folder}; one at a time can")
+            yield
+        finally:
+            os.close(descriptor)
 
     def namespaces(self) -> Sequence[str]:
         """Give the namespaces that have one, in the order of their names."""

@@ -14,7 +14,7 @@
     ├── NotSupported
     ├── NotAllowed       PeerNotAllowed SourceNotAllowed TokenRefused
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
-    │                    TimelineAway CheckpointFailed
+    │                    TimelineAway CheckpointFailed CatalogTaken
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
@@ -185,6 +185,10 @@ class PoolTaken(Unavailable):
 
 class PoolAway(Unavailable):
     """The storage below the pool is away, stopped or read-only; nothing can be changed before somebody has looked at it."""
+
+
+class CatalogTaken(Unavailable):
+    """Another timeline works on these catalogues already."""
 
 
 class SocketTaken(Unavailable):

@@ -41,7 +41,8 @@ class Agenda(Generic[K, T]):
             self._ended = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(AFTER_FAILURE_SECONDS)
+            if thread.is_alive():  # what was never started cannot be waited for
+                thread.join(AFTER_FAILURE_SECONDS)
 
     def put(self, name: K, thing: T, seconds: float = 0.0) -> None:
         """Have a thing looked at, as it is now; one that is on the agenda is brought forward, never put off."""

@@ -1,22 +1,36 @@
-"""The chart: without a complaint of Helm's, in step with the plain manifests, and refusing values that make no sense."""
+"""The chart: without a complaint of Helm's, in step with the plain manifests, and refusing what makes no sense or is not there."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.lab
 DEPLOY = Path(__file__).parents[3] / "deploy"
 CHART = DEPLOY / "helm" / "rokcsi"
 VALUES = DEPLOY / "kubernetes" / "values.yaml"
 HELM = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rokcsi" / "kubernetes" / "helm"
+SNAPSHOTS, GROUPS = "snapshot.storage.k8s.io/v1", "groupsnapshot.storage.k8s.io/v1"
+CERTIFICATES, MONITORS = "cert-manager.io/v1", "monitoring.coreos.com/v1"
+Object = dict[str, Any]
+THERE = (SNAPSHOTS, GROUPS, CERTIFICATES)
 
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(HELM), *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def _made(*wanted: str, there: Sequence[str] = THERE) -> subprocess.CompletedProcess[str]:
+    """Have the chart made for a cluster in which these APIs are there."""
+    apis = [word for each in there for word in ("--api-versions", each)]
+    values = [word for each in wanted for word in ("--set", each)]
+    return _helm("template", "rok", str(CHART), "--kube-version", "1.34", "--values", str(VALUES), *apis, *values)
 
 
 def test_helm_has_no_complaint_of_the_chart() -> None:
@@ -42,8 +56,56 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -> None:
-    done = _helm(
-        "template", "rok", str(CHART), "--kube-version", "1.31", "--values", str(VALUES), "--set-string", wrong
-    )
+    done = _made(wrong)
     assert done.returncode != 0
     assert told.rpartition(".")[2] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (SNAPSHOTS, "the CRDs volumesnapshots, volumesnapshotcontents and volumesnapshotclasses"),
+        (CERTIFICATES, "cert-manager (cert-manager.io/v1)"),
+        (MONITORS, "Prometheus' operator (monitoring.coreos.com/v1)"),
+    ],
+)
+def test_what_the_cluster_lacks_is_named_and_nothing_is_made(missing: str, told: str) -> None:
+    done = _made("serviceMonitor.create=true", there=[each for each in (*THERE, MONITORS) if each != missing])
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert done.stderr.count("\n- ") == 1
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    assert _made("serviceMonitor.create=true", there=[]).stderr.count("\n- ") == 3
+
+
+def test_a_cluster_that_knows_no_groups_of_snapshots_gets_all_but_them() -> None:
+    made = _made(there=[SNAPSHOTS, CERTIFICATES])
+    assert made.returncode == 0, made.stderr
+    kinds = {each["kind"] for each in _objects(made)}
+    assert "VolumeSnapshotClass" in kinds
+    assert "VolumeGroupSnapshotClass" not in kinds
+    assert "--feature-gates=CSIVolumeGroupSnapshot=false" in made.stdout
+    assert "--feature-gates=CSIVolumeGroupSnapshot=true" in _made().stdout
+
+
+def _objects(made: subprocess.CompletedProcess[str]) -> Sequence[Object]:
+    return [each for each in yaml.safe_load_all(made.stdout) if each]
+
+
+def test_no_role_reads_secrets_or_may_do_everything() -> None:
+    roles = [each for each in _objects(_made("checkpoints.enabled=true")) if each["kind"] in {"Role", "ClusterRole"}]
+    assert {each["metadata"]["name"] for each in roles} == {"rok-controller", "rok-timeline"}
+    for rule in (rule for role in roles for rule in role["rules"]):
+        assert "secrets" not in rule["resources"]
+        assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+
+
+def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
+    objects = _objects(_made("checkpoints.enabled=true"))
+    bound = {each["name"] for one in objects for each in one.get("subjects", ())}
+    assert bound == {"rok-controller", "rok-timeline"}
+    [nodes] = [each for each in objects if each["kind"] == "DaemonSet"]
+    spec = nodes["spec"]["template"]["spec"]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("rok-node", False)

@@ -2,7 +2,7 @@
 
 A spec that failed fails the run. So does one that was skipped and is not among those listed
 in `skipped.txt`, and one that is listed there and was not skipped; so what is not tested
-cannot grow, nor shrink, unseen.
+cannot grow, nor shrink, unseen. What `storage-suite` leaves out of a full run counts as skipped.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ OURS = re.compile(r"\[It\] (?:\[[^]]*\] )?External Storage \[Driver: [^]]*\] (.*
 FULL_ONLY = re.compile(r"\[(?:Slow|Serial|Disruptive)\]")
 _LABELS = re.compile(r"(?: \[[^][]*\])+$")
 _NOT_CHOSEN = "skipped"
+LEFT_OUT = "left out by storage-suite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,23 @@ class Ran:
 
 
 def read_run(file: Path) -> Iterator[Ran]:
-    """Give the specs of a run that were chosen."""
+    """Give the specs of a run; those that it did not choose are `LEFT_OUT`."""
     for case in ET.parse(file).getroot().iter("testcase"):
         found = OURS.fullmatch(case.get("name", ""))
         skipped = case.find("skipped")
         why = skipped.get("message", "") if skipped is not None else ""
-        if found and why != _NOT_CHOSEN:
-            told = why.removeprefix("skipped - ")
+        if found:
+            told = LEFT_OUT if why == _NOT_CHOSEN else why.removeprefix("skipped - ")
             yield Ran(short(found[1]), case.get("status", ""), told, float(case.get("time") or 0))
+
+
+def together(runs: Iterable[Iterable[Ran]], *, full: bool) -> Mapping[str, Ran]:
+    """Give what became of each spec in all runs; of those that none has chosen, the ones that only a full run has to."""
+    ran = dict[str, Ran]()
+    for each in (each for run in runs for each in run):
+        if each.why != LEFT_OUT or (full and each.name not in ran):
+            ran[each.name] = each
+    return ran
 
 
 def short(name: str) -> str:
@@ -81,7 +91,7 @@ def main() -> int:
     """Tell the verdict; give the exit status."""
     full = "--full" in sys.argv
     files = [Path(each) for each in sys.argv[1:] if each != "--full"]
-    ran = {each.name: each for file in files for each in read_run(file)}
+    ran = together(map(read_run, files), full=full)
     wrong = list(complaints(ran, read_listed(LISTED.read_text(encoding="utf-8")), full=full))
     for each in wrong:
         print(each)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from rokcsi.catalog.namespaces import NamespaceCatalogs
 from rokcsi.model.catalog import VersionFilter
-from rokcsi.model.errors import InvalidRequest, RecordNotFound, SystemCallFailed
+from rokcsi.model.errors import CatalogTaken, InvalidRequest, RecordNotFound, SystemCallFailed
 from tests.unit.catalog.conftest import version
 
 
@@ -38,3 +40,29 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SystemCallFailed, match="cannot be made"):
         NamespaceCatalogs(tmp_path / "file" / "catalogs")
+
+
+def test_two_timelines_never_work_on_the_same_catalogues(tmp_path: Path) -> None:
+    first, second = NamespaceCatalogs(tmp_path / "catalogs"), NamespaceCatalogs(tmp_path / "catalogs")
+    with first.kept_alone(), pytest.raises(CatalogTaken, match="another timeline"), second.kept_alone(0.0):
+        pytest.fail("both were let in")
+    with second.kept_alone(0.0):
+        assert second.namespaces() == []
+
+
+def test_a_timeline_waits_for_the_one_that_it_replaces(tmp_path: Path) -> None:
+    first, second = NamespaceCatalogs(tmp_path / "catalogs"), NamespaceCatalogs(tmp_path / "catalogs")
+    order = []
+    held = ExitStack()
+    held.enter_context(first.kept_alone())
+
+    def leave() -> None:
+        order.append("the first has ended")
+        held.close()
+
+    leaving = threading.Timer(0.3, leave)
+    leaving.start()
+    with second.kept_alone(20.0):
+        order.append("the second works")
+    leaving.join()
+    assert order == ["the first has ended", "the second works"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.kubernetes.verdict import LISTED, Ran, complaints, read_listed, read_run, short
+from tests.lab.kubernetes.verdict import LEFT_OUT, LISTED, Ran, complaints, read_listed, read_run, short, together
 
 BEFORE = "[It] [sig-storage] External Storage [Driver: rokcsi.dev] "
 XML = f"""<testsuites><testsuite>
@@ -23,7 +23,7 @@ LIST = "# because it cannot\n[Testpattern: B] volumes should not\n\n# only then\
 @pytest.fixture
 def ran(tmp_path: Path) -> dict[str, Ran]:
     (tmp_path / "junit.xml").write_text(XML)
-    return {each.name: each for each in read_run(tmp_path / "junit.xml")}
+    return dict(together([read_run(tmp_path / "junit.xml")], full=False))
 
 
 def test_a_run_is_what_was_chosen_of_the_external_suite(ran: dict[str, Ran]) -> None:
@@ -67,3 +67,18 @@ def test_a_name_keeps_the_tags_that_choose_it_and_no_other_labels() -> None:
 
 def test_every_listed_spec_has_a_reason() -> None:
     assert all(read_listed(LISTED.read_text()).values())
+
+
+def test_a_full_run_answers_for_what_it_has_left_out(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text(XML)
+    ran = together([read_run(tmp_path / "junit.xml")], full=True)
+    short_list, name = LIST.partition("\n\n")[0], "[Testpattern: C] disruptive goes on [Disruptive] [Slow]"
+    assert list(complaints(ran, read_listed(f"{short_list}\n{name}\n"), full=True)) == []
+    assert list(complaints(ran, read_listed(short_list), full=True)) == [f"skipped, and not listed: {name}: {LEFT_OUT}"]
+
+
+def test_what_one_of_several_runs_has_chosen_is_not_left_out(tmp_path: Path) -> None:
+    chosen = Ran("[Testpattern: C] goes on [Slow]", "passed", "", 2.0)
+    (tmp_path / "junit.xml").write_text(XML)
+    for runs in ([[chosen], read_run(tmp_path / "junit.xml")], [read_run(tmp_path / "junit.xml"), [chosen]]):
+        assert together(runs, full=True)[chosen.name] == chosen

@@ -28,7 +28,7 @@ from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
-from rokcsi.model.errors import TimelineAway
+from rokcsi.model.errors import CatalogTaken, TimelineAway
 from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
@@ -202,6 +202,7 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
     world.pod("train-1", ["work"], "Failed", 255)
     monkeypatch.setattr("rokcsi.timeline.settling.LEAVES_WITHIN", dt.timedelta())
     monkeypatch.setattr("rokcsi.wiring.checkpoints.FIRST_LOOK_SECONDS", 0.0)
+    world.server.stop()
     again = world.again()
     versions = again.shelves.of("work").versions
     eventually(lambda: len(versions.list(VersionFilter())) == 2, 60, every=0.05)
@@ -224,6 +225,18 @@ def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(
     assert [each.reason.exit_status for each in found] == [None, 137]
     [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
     assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
+
+
+def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rokcsi.catalog.namespaces._PATIENCE_SECONDS", 0.0)
+    with pytest.raises(CatalogTaken, match="another timeline"):
+        world.again()
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    assert world.events() == ["CheckpointTaken"]
 
 
 class AwayOnce:

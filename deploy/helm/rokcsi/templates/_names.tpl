@@ -42,3 +42,13 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
+
+{{- /* The API of groups of snapshots, in the version that the cluster has; empty where it has none. */ -}}
+{{- define "rokcsi.groups" -}}
+{{- $there := .Capabilities.APIVersions -}}
+{{- if $there.Has "groupsnapshot.storage.k8s.io/v1" -}}
+groupsnapshot.storage.k8s.io/v1
+{{- else if $there.Has "groupsnapshot.storage.k8s.io/v1beta2" -}}
+groupsnapshot.storage.k8s.io/v1beta2
+{{- end -}}
+{{- end }}
