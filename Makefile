@@ -31,7 +31,7 @@ test: setup ## every check and every suite, csi-sanity too; under 12 minutes (ro
 	@tools/prerequisites
 	@tools/timed format-check lint types floors test-unit test-contract test-docs test-system test-e2e sanity
 
-check: setup ## format, lint, types, floors, unit, contract, docs; about a minute, no root
+check: setup ## format, lint, types, floors, unit, contract, docs; about three minutes, no root
 	@tools/timed format-check lint types floors test-unit test-contract test-docs
 
 lint: ## ruff's rules
@@ -79,7 +79,7 @@ test-lab: setup ## the suites of all kinds of pools, or of POOL=…, in guests s
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_suites $(POOL)
 
-test-lab-full: setup ## the same with the long ones: the demo, any order of calls on a served driver, … (root)
+test-lab-full: setup ## the same with the long ones: the slow part of the contract, loop files on another kernel, … (root)
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_suites --full $(POOL)
 

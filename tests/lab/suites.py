@@ -47,11 +47,11 @@ def _driver(kind: str, named: str) -> Iterator[Suite]:
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
     yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL")
-    yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL", full=True)
+    yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL", full=kind == "lvm-direct")
     any_driver = _pytest("any-driver", f"{_DRIVER_IN_ANY_ORDER} {_LONG}")
     if kind == "lvm":  # the sizes that are asked for there are those of a pool whose unit is a mebibyte at most
         any_driver = f"vgchange -q --physicalextentsize 1m lab && {any_driver}"
-    yield Suite(kind, "any-driver", any_driver, named, full=True)
+    yield Suite(kind, "any-driver", any_driver, named)
 
 
 def _pool(kind: str) -> Iterator[Suite]:
