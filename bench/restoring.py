@@ -36,6 +36,12 @@ class Content:
     check: str
 
 
+TINY = Content(
+    "16 MiB in 64 files",
+    "512Mi",
+    "for each in $(seq 64); do head -c 262144 /dev/urandom >f$each; done; sync",
+    'test "$(ls | grep -c ^f)" = 64',
+)
 SMALL = Content(
     "256 MiB in 1,000 files",
     "512Mi",
