@@ -40,6 +40,8 @@ METADATA = frozenset(
         "volumegroupsnapshotcontent/name",
     )
 )
+# The sidecars' own, with which a class names secrets. external-provisioner takes them out of CreateVolume, and leaves them in GetCapacity.
+_SECRET = re.compile(r"csi\.storage\.k8s\.io/[a-z-]*secret-(name|namespace)")
 _WORD = re.compile(r"[a-z0-9-]{1,32}")
 FLAGS_OF_VOLUMES = frozenset({*VOLUME_CHECKS, "rok/wait-for-hydration"})
 FLAGS_OF_SNAPSHOTS = frozenset(SNAPSHOT_CHECKS)
@@ -68,7 +70,7 @@ def read_parameters(parameters: Mapping[str, str], flags: frozenset[str], *, vol
     for key, value in parameters.items():
         if key in flags:
             on.update({key} if _flag(key, value) else ())
-        elif key not in METADATA | others:
+        elif key not in METADATA | others and not (volumes and _SECRET.fullmatch(key)):
             known = ", ".join(sorted(flags | others - {FILESYSTEM}))
             raise InvalidRequest(f"unknown parameter {key[:128]!r}; this driver knows {known}")
     labels = {key: value for key, value in parameters.items() if key in METADATA}

@@ -65,13 +65,13 @@ def in_namespace(kubectl: Kubectl) -> list[Object]:
 
 
 def forged_volume(name: str, namespace: str, handle: str, attributes: Mapping[str, str], node: str) -> list[Object]:
-    """Give a PersistentVolume written by hand, and the claim for it."""
+    """Give a PersistentVolume written by hand, and the claim for it; it goes without a word to the driver."""
     csi = {"driver": "rokcsi.dev", "volumeHandle": handle, "fsType": "xfs", "volumeAttributes": dict(attributes)}
     expression = {"key": "topology.rokcsi.dev/node", "operator": "In", "values": [node]}
     spec: Object = {
         "capacity": {"storage": "320Mi"},
         "accessModes": ["ReadWriteOnce"],
-        "persistentVolumeReclaimPolicy": "Delete",
+        "persistentVolumeReclaimPolicy": "Retain",
         "storageClassName": "by-hand",
         "csi": csi,
         "claimRef": {"namespace": namespace, "name": name},
@@ -172,6 +172,23 @@ def test_volumes_written_by_hand_get_nowhere_where_their_handle_is_not_one(kubec
     names = {f"{kubectl.namespace}-{name}" for name in handles}
     kubectl("delete", *named("pv", names), "--ignore-not-found", "--timeout=90s")
     assert volume_of(kubectl, "victim")["status"]["phase"] == "Bound"
+
+
+def test_deleting_a_volume_that_was_written_by_hand_over_one_in_use_deletes_nothing(
+    kubectl: Kubectl, victim: str
+) -> None:
+    volume, made = forged_volume("greedy", kubectl.namespace, victim, {}, THERE)
+    volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
+    name = volume["metadata"]["name"]
+    kubectl.make(volume, made)
+    kubectl.wait("jsonpath={.status.phase}=Bound", "pvc/greedy")
+    kubectl("delete", "pvc/greedy", "--timeout=60s")
+    # An event about what has no namespace is kept in the namespace `default`.
+    told = told_of(Kubectl("default"), name, "VolumeFailedDelete")
+    assert "FailedPrecondition" in told[0], told
+    kubectl("patch", "pv", name, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
+    kubectl("delete", "pv", name, "--ignore-not-found", "--timeout=60s")
+    assert kubectl("exec", "owner", "--", "cat", "/data/x") == "mine\n"
 
 
 def test_contents_written_by_hand_get_nowhere_where_their_handle_is_not_one(kubectl: Kubectl, victim: str) -> None:

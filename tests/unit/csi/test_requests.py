@@ -130,6 +130,18 @@ def test_capacity_is_asked_for_the_kind_of_volume() -> None:
     assert capacity_request(csi.GetCapacityRequest()) == CapacityRequest(filesystem="")
 
 
+def test_capacity_is_told_for_a_class_that_names_secrets() -> None:
+    keys = [
+        f"csi.storage.k8s.io/{deed}-secret-{part}"
+        for deed in ("node-stage", "provisioner")
+        for part in ("name", "namespace")
+    ]
+    assert capacity_request(csi.GetCapacityRequest(parameters=dict.fromkeys(keys, "key"))).filesystem == ""
+    for wrong in ("csi.storage.k8s.io/secret", "node-stage-secret-name"):
+        with pytest.raises(InvalidRequest, match="unknown parameter"):
+            capacity_request(csi.GetCapacityRequest(parameters={wrong: "key"}))
+
+
 def test_every_parameter_is_in_the_reference() -> None:
     text = Path("docs/reference/csi.md").read_text()
     known = (
