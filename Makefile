@@ -68,7 +68,7 @@ sanity: setup ## csi-sanity 5.5 in mount and in block mode (root)
 	@tools/prerequisites
 	$(BIN)/python sanity/run.py
 
-lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; 6 to 10 minutes, once (root)
+lab: setup ## build the guest of the lab, device-mapper and ZFS in User-Mode Linux; about 10 minutes, once (root)
 	@tests/lab/build-guest
 
 lab-guest: setup ## run CMD='…' in a guest beside a driver that serves a fresh POOL=lvm|lvm-direct|zfs|loopfile (root)
@@ -95,6 +95,9 @@ lab-bench: setup ## measure a fresh POOL=lvm|… beside its technology's own com
 	@tests/lab/prerequisites
 	@$(BIN)/python -m tests.lab.run_guest --limit 3600 \
 	  'pool=$$(tests/lab/guest/make-pool $(POOL)) && python bench/$(subst -,_,$(POOL)).py "$${pool#*:}" $(ARGS)'
+
+bench-kubernetes: setup ## time from a snapshot to a running pod in the lab's cluster, BESIDE='NAME=CLASS,SNAPSHOT-CLASS …' (root)
+	@tests/lab/kubernetes/lab run $(BIN)/python bench/pod_start.py $(BESIDE) $(ARGS)
 
 lab-kubernetes: setup ## a cluster of two nodes on this machine with rokcsi installed from the chart; says how to use it (root)
 	@tests/lab/kubernetes/lab up
@@ -125,4 +128,4 @@ clean: ## remove .venv and what tools have cached here
 
 .PHONY: help setup demo demo-clean test check lint format-check types floors test-unit test-contract test-docs \
   test-system test-e2e sanity lab lab-guest lab-bench test-lab test-lab-full test-power-cuts lab-kubernetes \
-  lab-kubernetes-down test-kubernetes test-kubernetes-full bench format proto lock clean
+  lab-kubernetes-down test-kubernetes test-kubernetes-full bench bench-kubernetes format proto lock clean

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +11,9 @@ from pathlib import Path
 from rokcsi.catalog.opening import open_catalog
 from rokcsi.catalog.sql import SqlCatalog
 from rokcsi.model.errors import CatalogTaken, InvalidRequest, SystemCallFailed
+from rokcsi.model.origin import NAMESPACE
 from rokcsi.system.file_locks import lock_alone_within
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUFFIX = ".sqlite"
 _PATIENCE_SECONDS = 20.0  # one that is being replaced ends within that
 
@@ -33,7 +32,7 @@ class NamespaceCatalogs:
 
     def of(self, namespace: str) -> SqlCatalog:
         """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
-        if _NAMESPACE.fullmatch(namespace) is None:
+        if NAMESPACE.fullmatch(namespace) is None:
             raise InvalidRequest(f"{namespace[:80]!r} is no name of a namespace")
         with self._lock:
             if namespace not in self._opened:
@@ -58,7 +57,7 @@ class NamespaceCatalogs:
     def namespaces(self) -> Sequence[str]:
         """Give the namespaces that have one, in the order of their names."""
         names = (path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}"))
-        return sorted(name for name in names if _NAMESPACE.fullmatch(name))
+        return sorted(name for name in names if NAMESPACE.fullmatch(name))
 
     def close(self) -> None:
         """Give all databases back."""

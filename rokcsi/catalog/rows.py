@@ -23,11 +23,13 @@ from rokcsi.model.history import (
     Version,
     VersionState,
 )
+from rokcsi.model.pod_template import BorrowedFrom, BorrowedVariable, PodTemplate, PodUser
 from rokcsi.model.runs import Attempt, ClonedVolume, MountedVolume, Run, RunStatus, Step, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
 Columns = dict[str, Any]
+Row = Mapping[Any, Any]
 
 
 def version_columns(version: Version) -> Columns:
@@ -44,10 +46,11 @@ def version_columns(version: Version) -> Columns:
         "environment": dict(reason.environment),
         "working_directory": reason.working_directory,
         "commit": commit,
+        "template": _template_column(reason.template),
     }
 
 
-def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
+def version_of(row: Row, members: Sequence[Row]) -> Version:
     """Read a version."""
     reason = Reason(
         kind=ReasonKind(row["reason"]),
@@ -59,6 +62,7 @@ def version_of(row: RowMapping, members: Sequence[RowMapping]) -> Version:
         environment=row["environment"],
         working_directory=row["working_directory"],
         commit=None if row["commit"] is None else Commit(**row["commit"]),
+        template=_template_of(row["template"]),
     )
     return Version(
         reason=reason,
@@ -83,7 +87,7 @@ def member_columns(version: str, position: int, member: Member) -> Columns:
     return _plain(member) | {"version": version, "position": position, "size": int(member.size)}
 
 
-def _member_of(row: RowMapping) -> Member:
+def _member_of(row: Row) -> Member:
     return Member(
         size=Bytes(row["size"]),
         role=MemberRole(row["role"]),
@@ -153,7 +157,8 @@ def _step_of(row: RowMapping, attempts: Sequence[RowMapping]) -> Step:
 def attempt_columns(run: str, step: str, attempt: Attempt) -> Columns:
     """Give the row of an attempt."""
     mounts = [dataclasses.asdict(mount) for mount in attempt.mounts]
-    return _plain(attempt) | {"run": run, "step": step, "mounts": mounts}
+    template = _template_column(attempt.template)
+    return _plain(attempt) | {"run": run, "step": step, "mounts": mounts, "template": template}
 
 
 def _attempt_of(row: RowMapping) -> Attempt:
@@ -165,11 +170,24 @@ def _attempt_of(row: RowMapping) -> Attempt:
         status=StepStatus(row["status"]),
         command=tuple(row["command"]),
         mounts=tuple(MountedVolume(**mount) for mount in row["mounts"]),
+        template=_template_of(row["template"]),
         **_same(row, *same),
     )
 
 
-def _same(row: RowMapping, *names: str) -> Columns:
+def _template_column(template: PodTemplate | None) -> Columns | None:
+    return None if template is None else dataclasses.asdict(template)
+
+
+def _template_of(column: Columns | None) -> PodTemplate | None:
+    if column is None:
+        return None
+    borrowed = (BorrowedVariable(**{**each, "kind": BorrowedFrom(each["kind"])}) for each in column["borrowed"])
+    user = PodUser(**{**column["user"], "groups": tuple(column["user"]["groups"])})
+    return PodTemplate(**{**column, "borrowed": tuple(borrowed), "user": user})
+
+
+def _same(row: Row, *names: str) -> Columns:
     return {name: row[name] for name in names}
 
 

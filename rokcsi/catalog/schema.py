@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-HEAD = "0003"
+HEAD = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -111,6 +111,7 @@ versions = Table(
     Column("concurrent_steps", _json(), nullable=False),
     Column("pinned", Boolean, nullable=False),
     Column("late", Boolean, nullable=False, server_default=false()),
+    Column("template", _json()),
     ForeignKeyConstraint(["bucket", "object"], ["objects.bucket", "objects.name"]),
     Index(None, "bucket", "object"),
     Index(None, "run"),
@@ -221,5 +222,6 @@ attempts = Table(
     Column("log_tail", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("pod_uid", String(128), nullable=False, server_default=""),
+    Column("template", _json()),
     ForeignKeyConstraint(["run", "step"], ["steps.run", "steps.name"], ondelete="CASCADE"),
 )

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from rokcsi.cli import in_cluster
 from rokcsi.cli.completing import checkpoints, kinds, names_of_kind, runs, steps
 from rokcsi.cli.formats import Format, dump, show_list, show_one
 from rokcsi.cli.nouns import Noun, Scope, kind_and_names, name_in, run_and_step
-from rokcsi.cli.opening import session, undone
+from rokcsi.cli.opening import cluster_place, session, undone
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import TaskStatus
 from rokcsi.model.runs import RunStatus
@@ -40,9 +41,12 @@ def get(
     claims (pvc), pods, pools. `KIND/NAME` is understood too.
     """
     chosen, given = kind_and_names(kind, names or [])
+    scope = Scope() if given else _scope(chosen, bucket, object, run)
+    if (place := cluster_place(context)) is not None:
+        in_cluster.get(place, chosen, given, scope, output)
+        return
     with session(context) as opened:
         if not given:
-            scope = _scope(chosen, bucket, object, run)
             show_list(chosen.listed(opened, scope), chosen.columns, output, lambda each: _full_name(chosen, each))
             return
         found = [chosen.found(opened, name) for name in given]
@@ -66,6 +70,9 @@ def describe(
     if output is Format.WIDE:
         raise InvalidRequest("a page of details has no wider form; leave -o out, or take json, yaml or name")
     chosen, given = kind_and_names(kind, names or [])
+    if (place := cluster_place(context)) is not None:
+        in_cluster.describe(place, chosen, given, output)
+        return
     with session(context) as opened:
         things = [chosen.found(opened, name) for name in given] if given else list(chosen.listed(opened, Scope()))
         for number, thing in enumerate(things):
@@ -95,6 +102,9 @@ def url(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", autocompletion=checkpoints)],
 ) -> None:
     """Print the URL of a checkpoint, which `rokctl restore` takes."""
+    if (place := cluster_place(context)) is not None:
+        in_cluster.url(place, checkpoint)
+        return
     with session(context) as opened:
         typer.echo(opened.url(name_in(checkpoint, "checkpoint")))
 

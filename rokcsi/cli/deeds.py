@@ -9,10 +9,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from rokcsi.cli import columns, completing
+from rokcsi.cli import columns, completing, in_cluster
 from rokcsi.cli.formats import Column, Format, show_one
 from rokcsi.cli.nouns import name_in
-from rokcsi.cli.opening import place_of, session, undone
+from rokcsi.cli.opening import cluster_place, place_of, session, undone
 from rokcsi.cli.painting import Painter
 from rokcsi.cli.words import short
 from rokcsi.model.errors import InvalidRequest
@@ -21,6 +21,7 @@ from rokcsi.model.runs import Run, RunStatus
 from rokcsi.sdk import PARALLELISM, NewNotebookVolume, Session, volume
 from rokcsi.wiring.background import begun_in_background
 from rokcsi.wiring.exits import FAILED
+from rokcsi.wiring.in_cluster import Opening
 from rokcsi.wiring.local import local_settings
 
 T = TypeVar("T")
@@ -76,13 +77,23 @@ def create_notebook(
 
 def checkpoint(
     context: typer.Context,
-    notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", autocompletion=completing.notebooks)],
+    notebook: Annotated[
+        str,
+        typer.Argument(metavar="NOTEBOOK", help="In a cluster: its pod.", autocompletion=completing.notebooks),
+    ],
     message: Message = "",
     title: Title = "",
-    author: Annotated[str, typer.Option(help="Who it is by; the setting `author` otherwise.")] = "",
+    author: Annotated[
+        str, typer.Option(help="Who it is by; the setting `author` otherwise, in a cluster whoever asks.")
+    ] = "",
     output: Output = None,
 ) -> None:
     """Take a checkpoint: snapshot all volumes of a notebook at one instant."""
+    if (place := cluster_place(context)) is not None:
+        if author:
+            raise InvalidRequest("in a cluster a checkpoint is by whoever asks for it; leave --author out")
+        in_cluster.checkpoint(place, notebook, title, message, output)
+        return
     with _at_work(context, "no checkpoint was taken; its snapshots are gone again") as (opened, painter):
         made = opened.checkpoint(
             name_in(notebook, "notebook"), title=title, message=message, author=author, listener=painter
@@ -96,9 +107,28 @@ def restore(
     name: Annotated[
         str | None, typer.Option("--as", "--name", metavar="NAME", help="The notebook's name [restored-ID].")
     ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND…]", help="In a cluster: what the pod runs; else it holds the volumes."),
+    ] = None,
+    manifest: Annotated[
+        bool, typer.Option("--manifest", help="In a cluster: print claims and pod for kubectl apply, make nothing.")
+    ] = False,
+    storage_class: Annotated[
+        str, typer.Option("--storage-class", metavar="NAME", help="In a cluster: of the claims [the default class].")
+    ] = "",
     output: Output = None,
 ) -> None:
-    """Open a checkpoint as a new notebook: all its volumes cloned side by side, with its environment."""
+    """Open a checkpoint as a new notebook: all its volumes cloned side by side, with its environment.
+
+    In a cluster that is a pod with the image, resources, user and mount paths that were recorded.
+    """
+    if (place := cluster_place(context)) is not None:
+        how = Opening(name or "", tuple(command or ()), storage_class)
+        in_cluster.restore(place, checkpoint, how, manifest=manifest)
+        return
+    if command or manifest or storage_class:
+        raise InvalidRequest("a command, --manifest and --storage-class are for clusters; say which with --context")
     with _at_work(context, "the notebook that was being restored is gone again") as (opened, painter):
         made = opened.restore(name_in(checkpoint, "checkpoint"), name=name, listener=painter)
     _tell(made, columns.NOTEBOOK, output, f"notebook/{made.name} restored from {short(made.restored_from)}")

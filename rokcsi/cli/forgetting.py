@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from rokcsi.cli import completing
+from rokcsi.cli import completing, in_cluster
 from rokcsi.cli.asking import Kind
 from rokcsi.cli.asking_first import ask_first
 from rokcsi.cli.nouns import kind_and_names, name_in
-from rokcsi.cli.opening import session, undone
+from rokcsi.cli.opening import cluster_place, session, undone
 from rokcsi.cli.words import counted
 from rokcsi.model.errors import InvalidRequest, NotSupported
 from rokcsi.pipeline.retention import RetentionPlan
@@ -43,6 +43,9 @@ def delete(
         )
     if not given:
         raise InvalidRequest(f"name what to delete: rokctl delete {chosen.name} NAME")
+    if (place := cluster_place(context)) is not None:
+        in_cluster.delete(place, chosen, given, yes=yes, dry_run=dry_run, missing_is_fine=ignore_missing)
+        return
     with session(context) as opened, undone("what was not reported as deleted may be half gone; repeat the command"):
         things = [thing for name in given if (thing := chosen.found_or_none(opened, name, ignore_missing)) is not None]
         labels = [f"{chosen.name}/{chosen.name_of(thing)}" for thing in things]
@@ -88,6 +91,9 @@ def pin(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", autocompletion=completing.checkpoints)],
 ) -> None:
     """Keep a checkpoint from being deleted, by hand or by rule."""
+    if (place := cluster_place(context)) is not None:
+        in_cluster.pin(place, checkpoint, pinned=True)
+        return
     with session(context) as opened:
         typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint')).id} pinned")
 
@@ -97,6 +103,9 @@ def unpin(
     checkpoint: Annotated[str, typer.Argument(metavar="CHECKPOINT", autocompletion=completing.checkpoints)],
 ) -> None:
     """Let a pinned checkpoint be deleted again."""
+    if (place := cluster_place(context)) is not None:
+        in_cluster.pin(place, checkpoint, pinned=False)
+        return
     with session(context) as opened:
         typer.echo(f"checkpoint/{opened.pin(name_in(checkpoint, 'checkpoint'), pinned=False).id} unpinned")
 

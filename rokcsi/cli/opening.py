@@ -9,22 +9,25 @@ from pathlib import Path
 
 import typer
 
-from rokcsi.model.errors import RecordNotFound
+from rokcsi.model.errors import NotSupported, RecordNotFound
 from rokcsi.model.origin import DEFAULT_NAMESPACE
 from rokcsi.sdk import Session
 from rokcsi.wiring.exits import INTERRUPTED
+from rokcsi.wiring.in_cluster import DEFAULT_TIMELINE
 from rokcsi.wiring.local import open_local
 
-_FIRST = ("--home", "--namespace", "-n")
+_FIRST = ("--home", "--namespace", "-n", "--context", "--timeline")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which set-up the commands work on."""
+    """Which set-up the commands work on: this machine's, or a namespace of the cluster of a kubeconfig's context."""
 
     home: Path | None = None
     config: Path | None = None
-    namespace: str = DEFAULT_NAMESPACE
+    namespace: str | None = None
+    context: str | None = None
+    timeline: str = DEFAULT_TIMELINE
 
 
 @contextmanager
@@ -38,7 +41,9 @@ def session(context: typer.Context, *, begins: bool = False) -> Iterator[Session
         yield given
         return
     place = place_of(context)
-    if place.namespace != DEFAULT_NAMESPACE:
+    if place.context is not None:
+        raise NotSupported("this command works on this machine; leave --context out")
+    if place.namespace not in {None, DEFAULT_NAMESPACE}:
         raise RecordNotFound(f"there is no namespace {place.namespace!r}; this machine has {DEFAULT_NAMESPACE!r} only")
     with Session.of(open_local(place.home, place.config, begins=begins)) as opened:
         yield opened
@@ -47,6 +52,12 @@ def session(context: typer.Context, *, begins: bool = False) -> Iterator[Session
 def place_of(context: typer.Context) -> Place:
     """Give which set-up a command works on."""
     return context.obj if isinstance(context.obj, Place) else Place()
+
+
+def cluster_place(context: typer.Context) -> Place | None:
+    """Give which namespace of a cluster a command works on; None for this machine."""
+    place = place_of(context)
+    return place if place.context is not None else None
 
 
 @contextmanager

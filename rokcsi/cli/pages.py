@@ -11,7 +11,8 @@ from rokcsi.cli.room import room_lines
 from rokcsi.cli.words import instant, pairs, seconds, short, status_of_exit, yes
 from rokcsi.model.cluster import Claim, Pod, PodVolume
 from rokcsi.model.history import Bucket, FileObject, Member, Notebook, Reason, Task, Version
-from rokcsi.model.origin import Origin
+from rokcsi.model.origin import DEFAULT_NAMESPACE, Origin
+from rokcsi.model.pod_template import PodTemplate
 from rokcsi.model.runs import ClonedVolume, MountedVolume, Run, Step
 from rokcsi.pipeline.describe import AttemptDescription, CheckpointLink, StepDescription
 from rokcsi.wiring.local import LocalPool
@@ -58,13 +59,13 @@ _STEPS = (
 )
 
 
-def version_page(version: Version, clones: Sequence[Claim]) -> Page:
-    """Give the page of a checkpoint; `clones` are the claims that were made from its members."""
+def version_page(version: Version, clones: Sequence[Claim], namespace: str = DEFAULT_NAMESPACE) -> Page:
+    """Give the page of a checkpoint; `clones` are the claims of this machine that were made from its members."""
     page = Page()
     page.line("Checkpoint", version.id)
     page.line("Bucket", version.bucket)
     page.line("Object", version.object)
-    page.line("Rok URL", Origin.of_version(version))
+    page.line("Rok URL", Origin.of_version(version, namespace=namespace))
     page.line("State", f"{version.state}{', pinned' if version.pinned else ''}")
     page.line("Created at", instant(version.created_at))
     page.line("Title", version.title or "-")
@@ -97,12 +98,31 @@ def _reason(page: Page, reason: Reason) -> None:
         page.line("Command", " ".join(reason.command))
     page.line("Environment", "\n".join(f"{name}={value}" for name, value in sorted(reason.environment.items())) or "-")
     page.line("Working directory", reason.working_directory or "-")
+    if reason.template:
+        _template(page, reason.template)
     if reason.commit:
         commit = reason.commit
         page.line("Commit", f"{commit.id}{' (modified since)' if commit.modified else ''}")
         page.line("Commit title", commit.title or "-")
         page.line("Commit message", commit.message or "-")
         page.line("Commit author", commit.author or "-")
+
+
+def _template(page: Page, template: PodTemplate) -> None:
+    page.line("Image", template.image)
+    page.line("Requests", pairs(template.requests))
+    page.line("Limits", pairs(template.limits))
+    elsewhere = [
+        f"{each.name or f'{each.prefix}*'} from {each.kind} {each.source or each.key}" for each in template.borrowed
+    ]
+    page.line("Values elsewhere", "\n".join(elsewhere) or "-")
+    user = template.user
+    page.line("User", f"{_number(user.user)}, group {_number(user.group)}, of volumes {_number(user.fs_group)}")
+    page.line("Service account", template.service_account or "-")
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def notebook_page(notebook: Notebook) -> Page:

@@ -18,7 +18,7 @@ from rokcsi.cli.exits import FriendlyGroup, show_tracebacks
 from rokcsi.cli.nodes import node_app
 from rokcsi.cli.opening import Place, hoisted
 from rokcsi.cli.settings_view import show_settings
-from rokcsi.model.origin import DEFAULT_NAMESPACE
+from rokcsi.wiring.in_cluster import DEFAULT_TIMELINE
 
 app = typer.Typer(
     cls=FriendlyGroup,
@@ -66,15 +66,33 @@ def _root(
         typer.Option("--home", metavar="PATH", help="This machine's set-up [ROKCSI_HOME, /var/lib/rokcsi]."),
     ] = None,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="The namespace; this machine has one.")
-    ] = DEFAULT_NAMESPACE,
+        str | None, typer.Option("--namespace", "-n", help="The namespace; this machine has one, default.")
+    ] = None,
+    kube_context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            metavar="NAME",
+            envvar="ROKCSI_CONTEXT",
+            help="Work on the cluster of this context of your kubeconfig; in-cluster: the one around this pod.",
+        ),
+    ] = None,
+    timeline: Annotated[
+        str,
+        typer.Option(
+            "--timeline",
+            metavar="NAMESPACE/SERVICE",
+            envvar="ROKCSI_TIMELINE_SERVICE",
+            help="Where that has its timeline.",
+        ),
+    ] = DEFAULT_TIMELINE,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where an error came from.", callback=show_tracebacks)
     ] = False,
 ) -> None:
     _ = debug
     if context.obj is None:
-        context.obj = Place(home, None, namespace)
+        context.obj = Place(home, None, namespace, kube_context or None, timeline)
 
 
 @app.command()

@@ -63,6 +63,7 @@ CheckpointRuns = Annotated[Text, typer.Option(metavar="NUMBER", help="Runs of a 
 CheckpointBytes = Annotated[Text, typer.Option(metavar="SIZE", help="The most that a namespace keeps.")]
 CheckpointLimit = Annotated[Text, typer.Option(metavar="SHARE", help="Take none where a pool is fuller.")]
 ServeVisits = Annotated[Text, typer.Option("--listen", metavar="HOST:PORT", help="Where nodes and the controller ask.")]
+People = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where people ask (rokctl --context).")]
 Nodes = Annotated[Text, typer.Option(metavar="KIND:PLACE", help="Where the nodes are found.")]
 
 
@@ -176,6 +177,7 @@ def serve_controller(
 def serve_timeline(
     nodes: Nodes = None,
     listen: ServeVisits = None,
+    people: People = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     tls_authorities: Authorities = None,
@@ -194,7 +196,8 @@ def serve_timeline(
 ) -> None:
     """Serve what watches a cluster's claims and pods: it sends clones to the node that holds their source's data.
 
-    With `--listen` it takes checkpoints at the mount, too, and keeps their catalogues.
+    With `--listen` it takes checkpoints at the mount, too, and keeps their catalogues; with
+    `--people` users of the cluster ask for them there.
 
     One is enough. It reaches the cluster as the pod it runs in, else as KUBECONFIG says, and
     asks the nodes which pool they serve with the controller's certificate.

@@ -209,6 +209,10 @@ class Declared(BaseSettings):
         description="HOST:PORT of the timeline, which takes checkpoints at the mount"
         " (default: none are taken, and rok/origin is not heard)",
     )
+    people: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
+        None,
+        description="HOST:PORT where the timeline answers people (rokctl --context) over TLS (default: it answers nobody)",
+    )
     checkpoint_deadline: float = Field(
         10.0, ge=0.1, le=100.0, description="how many seconds a pod's volumes wait for a checkpoint, 0.1 to 100"
     )

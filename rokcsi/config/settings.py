@@ -66,7 +66,10 @@ class NetworkSettings:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSettings:
-    """How checkpoints at the mount are taken and kept; `timeline` is None where none are, `checkpoint_bytes` without a cap."""
+    """How checkpoints at the mount are taken and kept, and where people ask for them.
+
+    `timeline` is None where none are taken, `people` where nobody is answered, `checkpoint_bytes` without a cap.
+    """
 
     timeline: str | None
     checkpoint_deadline: float
@@ -75,6 +78,7 @@ class CheckpointSettings:
     checkpoint_runs: int
     checkpoint_bytes: int | None
     checkpoint_limit: float
+    people: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,15 +105,17 @@ class ControllerService(AnyController):
         query = f"snapshots {self._pool} {which.snapshot} {which.volume}"
         snapshots = self._provisioner.snapshots(which)
         found = page(snapshots, lambda snapshot: snapshot.id, query, request.max_entries, request.starting_token)
-        messages = (snapshot_message(snapshot, self._provisioner.handles) for snapshot in found.items)
+        handles = self._provisioner.handles
+        messages = (snapshot_message(snapshot, handles, which.snapshot) for snapshot in found.items)
         entries = [csi.ListSnapshotsResponse.Entry(snapshot=message) for message in messages]
         return csi.ListSnapshotsResponse(entries=entries, next_token=found.next_token)
 
     def GetSnapshot(self, request: csi.GetSnapshotRequest, context: grpc.ServicerContext) -> csi.GetSnapshotResponse:
         """Give one snapshot; the freeze facts and what was said of it go along as trailing metadata."""
-        snapshot = self._provisioner.snapshot(required("snapshot_id", request.snapshot_id))
+        handle = required("snapshot_id", request.snapshot_id)
+        snapshot = self._provisioner.snapshot(handle)
         context.set_trailing_metadata((*freeze_facts([snapshot]), *said_of_snapshot(snapshot)))
-        return csi.GetSnapshotResponse(snapshot=snapshot_message(snapshot, self._provisioner.handles))
+        return csi.GetSnapshotResponse(snapshot=snapshot_message(snapshot, self._provisioner.handles, handle))
 
     def ControllerExpandVolume(
         self, request: csi.ControllerExpandVolumeRequest, context: grpc.ServicerContext

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rokcsi.csi.driver import DriverIdentity
 from rokcsi.csi.proto import csi_pb2 as csi
-from rokcsi.model.ids import Handles
+from rokcsi.model.ids import Handles, is_shown_alone
 from rokcsi.model.node import VolumeStats
 from rokcsi.model.pool import Capacity
 from rokcsi.model.snapshot import Consistency, Snapshot
@@ -45,14 +45,16 @@ def _source_message(source: VolumeSource | None, handles: Handles) -> csi.Volume
     return None
 
 
-def snapshot_message(snapshot: Snapshot, handles: Handles) -> csi.Snapshot:
-    """Give a snapshot; a member of a group names its group."""
+def snapshot_message(snapshot: Snapshot, handles: Handles, asked: str | None = None) -> csi.Snapshot:
+    """Give a snapshot; a member of a group names its group, unless it was asked for by itself."""
+    alone = asked is not None and is_shown_alone(asked)
+    group = None if alone else snapshot.group
     message = csi.Snapshot(
         size_bytes=snapshot.size,
-        snapshot_id=handles.of_snapshot(snapshot.id),
+        snapshot_id=asked if asked is not None and alone else handles.of_snapshot(snapshot.id),
         source_volume_id=handles.of_volume(snapshot.volume),
         ready_to_use=True,
-        group_snapshot_id=handles.of_group(snapshot.group.id) if snapshot.group else "",
+        group_snapshot_id=handles.of_group(group.id) if group else "",
     )
     message.creation_time.FromDatetime(snapshot.created_at)
     return message

@@ -1,7 +1,8 @@
 """What is said of snapshots beside CSI: labels, as metadata of the call.
 
 CSI has no labels, and a class's parameters belong to its administrator. Metadata comes only
-from whoever calls the driver itself: no sidecar sends any, and no object of Kubernetes' can.
+from whoever calls the driver itself, the timeline too: no sidecar sends any, and no object of
+Kubernetes' can.
 The entry `rokcsi-labels-bin` goes with CreateVolumeGroupSnapshot as JSON, `{"all": {LABEL: TEXT},
 "volumes": {HANDLE: {LABEL: TEXT}}}`, and comes back with GetSnapshot as `{LABEL: TEXT}`.
 """
@@ -39,6 +40,14 @@ def said_of_group(metadata: Metadata, volumes: Collection[str]) -> SaidOfGroup:
     if others := said.of_volumes.keys() - set(volumes):
         raise InvalidRequest(f"the metadata {LABELS} names {min(others):.128}, which is not to be cut")
     return said
+
+
+def said_beside(said: SaidOfGroup) -> Metadata:
+    """Give the metadata that goes with a cut, read by `said_of_group`; none where nothing is said."""
+    if said == NOTHING_SAID:
+        return ()
+    content = {"all": dict(said.of_all), "volumes": {handle: dict(own) for handle, own in said.of_volumes.items()}}
+    return ((LABELS, json.dumps(content).encode()),)
 
 
 def said_of_snapshot(snapshot: Snapshot) -> tuple[tuple[str, bytes], ...]:

@@ -21,7 +21,7 @@ def required(field: str, text: str) -> str:
 def name_of(field: str, text: str) -> str:
     """Give a name that the caller chose: any Unicode but the control characters that CSI bans."""
     if _BANNED.search(required(field, text)):
-        raise InvalidRequest(f"{field} contains a control character: {text!r}; leave it out")
+        raise InvalidRequest(f"{field} contains a control character: {text[:256]!r}; leave it out")
     return text
 
 

@@ -46,7 +46,7 @@ class TimelineLine:
             told: Any = error  # as above
             if told.code() in _SILENT:
                 raise TimelineAway(
-                    f"the claim is to be cloned from {origin}, and nobody can say what that is"
+                    f"the claim is to be cloned from {origin[:200]}, and nobody can say what that is"
                 ) from error
             raise Relayed(Refusal(told.code(), told.details() or "")) from error
         return str(answer.snapshot_id)

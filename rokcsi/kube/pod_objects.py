@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from rokcsi.kube.claim_objects import claim_behind, read_time
 from rokcsi.kube.following import Object
+from rokcsi.kube.pod_set_up import read_set_up
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import PodAtDoor
 from rokcsi.model.visits import PodEnd, PodOwner, PodSetUp, VisitingPod
 
 _MAIN = "main"  # so Argo, and KFP with it, call the container of the step itself
-_LONGEST_ENVIRONMENT = 200
 
 
 def read_visiting_pod(pod: Object) -> VisitingPod:
@@ -32,7 +32,7 @@ def read_visiting_pod(pod: Object) -> VisitingPod:
         mounts=tuple(_mounts(pod)),
         started=any(_has_run(each) for each in _statuses(status)),
         leaving=_is_leaving(metadata, end.at, is_over=phase in {"Succeeded", "Failed"}),
-        set_up=_set_up(containers[0]) if containers else PodSetUp(),
+        set_up=read_set_up(pod, containers[0]) if containers else PodSetUp(),
         end=end,
     )
 
@@ -78,15 +78,6 @@ def _places(pod: Object, volume: str) -> Iterator[Object]:
         for mount in (*(container.get("volumeMounts") or ()), *(container.get("volumeDevices") or ())):
             if mount["name"] == volume:
                 yield mount
-
-
-def _set_up(container: Object) -> PodSetUp:
-    plain = [each for each in container.get("env") or () if "value" in each][:_LONGEST_ENVIRONMENT]
-    return PodSetUp(
-        command=(*(container.get("command") or ()), *(container.get("args") or ())),
-        environment={each["name"]: each["value"] for each in plain},
-        working_directory=container.get("workingDir") or None,
-    )
 
 
 def _end(pod: Object) -> PodEnd:

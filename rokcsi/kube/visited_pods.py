@@ -18,6 +18,7 @@ from rokcsi.model.cluster import PodVolume
 from rokcsi.model.consent import CHECKPOINT_POLICY, CHECKPOINTS, STEPS
 from rokcsi.model.doorkeeper import PodAtDoor
 from rokcsi.model.errors import SourceNotAllowed, SourceNotReady
+from rokcsi.model.ids import own_handle
 from rokcsi.model.visits import VisitedVolume, VisitingPod
 
 
@@ -32,8 +33,13 @@ class KubernetesVisitedPods:
 
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name. Raises RosterAway."""
-        found = read(self._core.read_namespaced_pod, at.name, at.namespace)
-        return read_visiting_pod(found) if found is not None and found["metadata"]["uid"] == at.uid else None
+        found = self.named(at.namespace, at.name)
+        return found if found is not None and found.at.uid == at.uid else None
+
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        """Give the pod that has this name now; None where there is none. Raises RosterAway."""
+        found = read(self._core.read_namespaced_pod, name, namespace)
+        return None if found is None else read_visiting_pod(found)
 
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         """Give the volumes of our driver in a pod; raise RosterAway."""
@@ -91,6 +97,6 @@ class KubernetesVisitedPods:
         if wanted is None or wanted.source.kind is not SourceKind.SNAPSHOT:
             return ""
         try:
-            return self._sources.handle_of(wanted)
+            return own_handle(self._sources.handle_of(wanted))
         except (SourceNotReady, SourceNotAllowed):
             return ""

@@ -88,6 +88,7 @@ class DescribedSnapshot:
     """One snapshot, with what the driver says of its instant and what was said when it was cut."""
 
     handle: str
+    volume: str
     created_at: dt.datetime
     size: Bytes
     freeze_window_seconds: float
@@ -285,6 +286,7 @@ def _described(answer: Answer) -> DescribedSnapshot:
     snapshot = answer.message.snapshot
     return DescribedSnapshot(
         handle=snapshot.snapshot_id,
+        volume=snapshot.source_volume_id,
         created_at=snapshot.creation_time.ToDatetime(tzinfo=dt.UTC),
         size=Bytes(snapshot.size_bytes),
         freeze_window_seconds=float(answer.trailing.get(FREEZE_WINDOW, 0.0)),

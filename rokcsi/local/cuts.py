@@ -136,7 +136,7 @@ class Cuts:
 
 def _labelled(group: str, members: Sequence[DescribedSnapshot]) -> LabelledCut:
     snapshots = (
-        LabelledSnapshot(each.handle, each.size, each.consistency, each.freeze_window_seconds, each.labels)
+        LabelledSnapshot(each.handle, each.volume, each.size, each.consistency, each.freeze_window_seconds, each.labels)
         for each in members
     )
     return LabelledCut(group, max(each.created_at for each in members), tuple(snapshots))

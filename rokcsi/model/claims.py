@@ -113,10 +113,22 @@ class WrittenOrigins(Protocol):
         """Give what was written, empty where nothing was; raise RosterAway."""
 
 
-class Notices(Protocol):
-    """Where owners of claims look for what has become of them."""
+class Owned(Protocol):
+    """What somebody owns in a namespace: a claim, a snapshot."""
 
-    def write(self, claim: Claim, notice: Notice) -> None:
+    @property
+    def name(self) -> NamespacedName:
+        """Give what it is called."""
+
+    @property
+    def uid(self) -> str:
+        """Give what tells it from a later one of its name."""
+
+
+class Notices(Protocol):
+    """Where owners of claims, or of snapshots, look for what has become of them."""
+
+    def write(self, thing: Owned, notice: Notice) -> None:
         """Write it down, or that it was said once more; raise RosterAway."""
 
 
@@ -127,11 +139,15 @@ class Places(Protocol):
         """Give the node's name in the cluster; raise PoolElsewhere, PoolDisputed, NodeForgotten, RosterAway."""
 
 
-class PlacementLog(Protocol):
-    """Counts what the timeline decides; may be called from many threads at once."""
+class Refusals(Protocol):
+    """Counts what owners are told; may be called from many threads at once."""
+
+    def refused(self, reason: str) -> None:
+        """Take note that an owner was told why there is not what they asked for."""
+
+
+class PlacementLog(Refusals, Protocol):
+    """Counts what the timeline decides of claims; may be called from many threads at once."""
 
     def placed(self, *, corrected: bool) -> None:
         """Take note that a claim got its node; `corrected` where another had been chosen."""
-
-    def refused(self, reason: str) -> None:
-        """Take note that a claim's owner was told why it is not placed."""

@@ -86,9 +86,10 @@ UNLABELLED = CutLabels()
 
 @dataclass(frozen=True, slots=True)
 class LabelledSnapshot:
-    """One snapshot as the storage knows it; `snapshot` is the driver's handle."""
+    """One snapshot as the storage knows it; `snapshot` and `volume`, of which it was cut, are the driver's handles."""
 
     snapshot: str
+    volume: str
     size: Bytes
     consistency: Consistency
     freeze_window_seconds: float

@@ -12,7 +12,7 @@
     ├── Busy             LockTimeout CallerGone NodeBusy ClaimChanged
     ├── BadPageToken
     ├── NotSupported
-    ├── NotAllowed       PeerNotAllowed SourceNotAllowed
+    ├── NotAllowed       PeerNotAllowed SourceNotAllowed TokenRefused
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
     │                    TimelineAway CheckpointFailed CatalogTaken
     └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
@@ -161,6 +161,10 @@ class PeerNotAllowed(NotAllowed):
 
 class SourceNotAllowed(NotAllowed):
     """What a claim is to be cloned from does not belong to its namespace, or not to our driver."""
+
+
+class TokenRefused(NotAllowed):
+    """Nobody vouches for whoever asks: there is no token, or the cluster does not know it."""
 
 
 class Unavailable(RokcsiError):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rokcsi.model.cluster import PodVolume
+from rokcsi.model.pod_template import PodTemplate
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -65,7 +66,8 @@ class Reason:
     """Why a checkpoint was taken, and how the process that used the volumes was set up.
 
     `run`, `step`, `attempt` name a run's id, its step and which try of it; `exit_status` is
-    known after a step only. `environment` holds what was declared, never the host's own.
+    known after a step only. `environment` holds what was declared, never the host's own;
+    `template` what else a pod like it is made of, known of pods of a cluster.
     """
 
     kind: ReasonKind
@@ -77,6 +79,7 @@ class Reason:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
     commit: Commit | None = None
+    template: PodTemplate | None = None
 
 
 class MemberRole(StrEnum):

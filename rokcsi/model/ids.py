@@ -3,7 +3,8 @@
 A CSI name is any Unicode text, so it is hashed: the identity of a thing is a function of
 its name, and a repeated call finds what the first one made without any record of it.
 A handle is what callers hold: kind, pool and identity in one strict form of 67 characters
-(`v-<pool: 32 hex>-<id: 32 hex>`), checked before any other use.
+(`v-<pool: 32 hex>-<id: 32 hex>`), checked before any other use. A snapshot has two: `s-…`, and
+`m-…`, under which a member of a group is shown by itself, as if it were of none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Self
 from rokcsi.model.errors import GroupNotFound, NotFound, SnapshotNotFound, VolumeNotFound
 
 _HEX = re.compile(r"[0-9a-f]{32}")
-_HANDLE = re.compile(r"([vsg])-([0-9a-f]{32})-([0-9a-f]{32})")
+_HANDLE = re.compile(r"([vsmg])-([0-9a-f]{32})-([0-9a-f]{32})")
 
 
 class _Id(str):
@@ -94,17 +95,36 @@ class Handles:
 
     def snapshot(self, handle: str) -> SnapshotId:
         """Read a CSI snapshot_id; raise SnapshotNotFound."""
-        return SnapshotId(self._id("s", handle, SnapshotNotFound))
+        return SnapshotId(self._id("sm", handle, SnapshotNotFound))
 
     def group(self, handle: str) -> GroupId:
         """Read a CSI group_snapshot_id; raise GroupNotFound."""
         return GroupId(self._id("g", handle, GroupNotFound))
 
-    def _id(self, letter: str, handle: str, missing: type[NotFound]) -> str:
-        pool, digits = _parts(letter, handle, missing)
+    def _id(self, letters: str, handle: str, missing: type[NotFound]) -> str:
+        pool, digits = _parts(letters, handle, missing)
         if pool != self.pool:
             raise missing(f"{handle!r} belongs to another pool than the one served here")
         return digits
+
+
+def shown_alone(handle: str) -> str:
+    """Give the handle under which a snapshot is shown as if it were of no group.
+
+    Kubernetes' snapshot-controller takes no VolumeSnapshot of a group's member for ready
+    unless the group is in the cluster, too.
+    """
+    return f"m{handle[1:]}"
+
+
+def is_shown_alone(handle: str) -> bool:
+    """Tell whether a snapshot_id is of that kind."""
+    return handle.startswith("m-")
+
+
+def own_handle(handle: str) -> str:
+    """Give the snapshot's own handle, by whichever it was named."""
+    return f"s{handle[1:]}" if is_shown_alone(handle) else handle
 
 
 def pool_of_volume(handle: str) -> PoolId:
@@ -114,7 +134,7 @@ def pool_of_volume(handle: str) -> PoolId:
 
 def pool_of_snapshot(handle: str) -> PoolId:
     """Give the pool in a CSI snapshot_id; raise SnapshotNotFound for a malformed one."""
-    return PoolId(_parts("s", handle, SnapshotNotFound)[0])
+    return PoolId(_parts("sm", handle, SnapshotNotFound)[0])
 
 
 def pool_of_group(handle: str) -> PoolId:
@@ -122,9 +142,9 @@ def pool_of_group(handle: str) -> PoolId:
     return PoolId(_parts("g", handle, GroupNotFound)[0])
 
 
-def _parts(letter: str, handle: str, missing: type[NotFound]) -> tuple[str, str]:
+def _parts(letters: str, handle: str, missing: type[NotFound]) -> tuple[str, str]:
     """Give the pool's and the thing's digits."""
     match = _HANDLE.fullmatch(handle)
-    if match is None or match[1] != letter:
+    if match is None or match[1] not in letters:
         raise missing(f"{handle[:128]!r} is not a handle of this driver")
     return match[2], match[3]

@@ -16,6 +16,7 @@ from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.history import Member, Version
 
 DEFAULT_NAMESPACE = "default"
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # a label of RFC 1123, as Kubernetes demands
 SHORTEST_PREFIX = 6
 _PATH = re.compile(r"/rok/swift/v1/(?P<namespace>[^/]+)/(?P<bucket>[^/]+)/(?P<object>[^/]+)")
 _DIGITS = re.compile(rf"[0-9a-f]{{{SHORTEST_PREFIX},32}}")

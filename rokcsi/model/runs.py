@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rokcsi.model.pod_template import PodTemplate
+
 
 class RunStatus(StrEnum):
     """How a run stands."""
@@ -58,7 +60,7 @@ class Attempt:
     which clone was mounted where. `exit_status` is None until its command has ended
     (negative: the signal that ended it). `log` is the path of what it printed, `log_tail`
     the end of that, kept of failures. `before` and `after` are versions' ids. `pod_uid` is
-    empty where the pod's name alone says which it was.
+    empty where the pod's name alone says which it was; `template` is known of pods of a cluster.
     """
 
     number: int
@@ -77,6 +79,7 @@ class Attempt:
     log_tail: str = ""
     message: str = ""
     pod_uid: str = ""
+    template: PodTemplate | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -16,8 +16,11 @@ from typing import Protocol
 
 from rokcsi.model.catalog import Catalog
 from rokcsi.model.claims import NamespacedName
-from rokcsi.model.cluster import PodPhase, PodVolume
+from rokcsi.model.cluster import LabelledCut, PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.ids import PoolId
+from rokcsi.model.pod_template import PodTemplate
+from rokcsi.model.provisioner import NOTHING_SAID, SaidOfGroup
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
@@ -53,6 +56,7 @@ class PodSetUp:
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str | None = None
+    template: PodTemplate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,9 @@ class VisitedPods(Protocol):
     def pod(self, at: PodAtDoor) -> VisitingPod | None:
         """Give a pod; None where it is gone, or another has its name by now."""
 
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        """Give the pod that has this name now; None where there is none."""
+
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         """Give the volumes of our driver in a pod, in the pod's order; claims without a volume are left out."""
 
@@ -161,8 +168,17 @@ class VisitedPods(Protocol):
 class VolumeCuts(Protocol):
     """The nodes that hold the volumes; everything raises Unavailable where a node is away, and what the node says."""
 
-    def cut(self, name: str, volumes: Sequence[str]) -> VolumeCut:
-        """Snapshot these volumes at one instant, all or none; the same name gives the same cut."""
+    def cut(self, name: str, volumes: Sequence[str], said: SaidOfGroup = NOTHING_SAID) -> VolumeCut:
+        """Snapshot these volumes at one instant, all or none; the same name gives the same cut, with what was said first."""
+
+    def pools(self) -> Sequence[PoolId]:
+        """Give the pools that are served now."""
+
+    def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
+        """Give all cuts of a pool, the oldest first, read from the pool itself."""
+
+    def is_there(self, handle: str) -> bool:
+        """Tell whether there is a cut."""
 
     def remove(self, handle: str) -> None:
         """Remove a cut with its snapshots; nothing happens when it is gone, or its node for good."""

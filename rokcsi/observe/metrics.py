@@ -35,6 +35,9 @@ class Metrics:
             buckets=FREEZE_SECONDS,
             registry=self.registry,
         )
+        self._waits = self._histogram(
+            "rokcsi_checkpoint_wait_seconds", "How long a pod's volumes waited for the timeline.", "side", "answered"
+        )
         build = Gauge("rokcsi_build", "Always 1; the version is in the label.", ["version"], registry=self.registry)
         build.labels(version).set(1)
 
@@ -51,6 +54,10 @@ class Metrics:
     def froze(self, seconds: float) -> None:
         """Record one freeze window."""
         self._freezes.observe(seconds)
+
+    def waited(self, side: str, seconds: float, *, answered: bool) -> None:
+        """Record one wait for the timeline; `answered` tells whether it was answered within its time."""
+        self._waits.labels(side, "yes" if answered else "no").observe(seconds)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

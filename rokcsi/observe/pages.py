@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
@@ -12,41 +11,25 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from rokcsi.model.errors import Unavailable
+from rokcsi.observe.http_server import BackgroundServer
 
 _PATIENCE_SECONDS = 10.0
 _TEXT = "text/plain; charset=utf-8"
 
 
-class MetricsPages:
+class MetricsPages(BackgroundServer):
     """An HTTP server on its own threads; `not_ready` gives why the driver does not serve, or None when it does."""
 
     def __init__(self, address: str, registry: CollectorRegistry, not_ready: Callable[[], str | None]) -> None:
         """Bind the address, HOST:PORT; raise Unavailable when somebody else has it."""
         host, _, port = address.rpartition(":")
         try:
-            self._server = _Server((host.strip("[]"), int(port)), registry, not_ready)
+            server = _Server((host.strip("[]"), int(port)), registry, not_ready)
         except OSError as error:
             raise Unavailable(
                 f"cannot serve metrics on {address}: {error.strerror}; choose another --metrics"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
-
-    @property
-    def address(self) -> str:
-        """Give HOST:PORT, with the port that was taken when 0 was asked for."""
-        host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and give the port back."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(_PATIENCE_SECONDS)
-        self._server.server_close()
+        super().__init__(server, "metrics")
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,10 +1,12 @@
-"""What the timeline counts: the clones that it has placed, those it could not place, and those that wait."""
+"""What the timeline counts: clones placed, not placed and waiting; the parts of what pods wait for; snapshots refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rokcsi.observe.metrics import CALL_SECONDS
 
 
 class TimelineMetrics:
@@ -19,6 +21,20 @@ class TimelineMetrics:
         )
         self._waiting = Gauge("rokcsi_clones_waiting", "Claims to be cloned without a volume.", registry=registry)
 
+        self._parts = Histogram(
+            "rokcsi_checkpoint_part_seconds",
+            "What checkpoints at the mount were made of, in time.",
+            ["side", "part"],
+            buckets=CALL_SECONDS,
+            registry=registry,
+        )
+        self._not_provided = Counter(
+            "rokcsi_snapshots_not_provided",
+            "Events that say why a checkpoint cannot be had as a VolumeSnapshot.",
+            ["reason"],
+            registry=registry,
+        )
+
     def placed(self, *, corrected: bool) -> None:
         """Count a claim that got its node; `corrected` where another had been chosen."""
         self._placed.labels("wrong" if corrected else "none").inc()
@@ -26,6 +42,14 @@ class TimelineMetrics:
     def refused(self, reason: str) -> None:
         """Count a notice to a claim's owner."""
         self._refused.labels(reason).inc()
+
+    def waited(self, side: str, part: str, seconds: float) -> None:
+        """Take note of one part of one checkpoint; `side` is the end of the pod's visit, before or after."""
+        self._parts.labels(side, part).observe(seconds)
+
+    def not_provided(self, reason: str) -> None:
+        """Count a notice to a snapshot's owner."""
+        self._not_provided.labels(reason).inc()
 
     def count_waiting(self, waiting: Callable[[], int]) -> None:
         """Have the claims that wait counted at each scrape."""

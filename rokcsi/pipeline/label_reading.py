@@ -82,7 +82,7 @@ def _members(snapshots: Sequence[LabelledSnapshot], filed_under: str) -> tuple[M
 def _member(label: Sequence[Any], snapshot: LabelledSnapshot, filed_under: str) -> Member:
     place, readonly = label[0], label[5]
     volume, claim, filesystem, mount_path = _texts(label[1:5])
-    if filesystem not in FILESYSTEMS or mount_path_problem(mount_path) is not None:
+    if filesystem not in (*FILESYSTEMS, "") or mount_path_problem(mount_path) is not None:
         raise ValueError(f"the volume {volume!r:.64} cannot be mounted as they say")
     return Member(
         object=f"{filed_under}_{volume}",

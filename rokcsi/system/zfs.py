@@ -18,7 +18,8 @@ from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused, refusal_of_text
 
 _CHANGE_SECONDS = 60.0
 _LIST_SECONDS = 120.0
-_OK, _ERROR, _USAGE = 0, 1, 2
+_OK = 0
+_REFUSALS = (1, 2, 255)  # an error, a wrong use, and what `zfs set` of OpenZFS 2.4 makes of an error
 _NONE = "-"
 _KINDS = frozenset({"volume", "snapshot"})
 _COLUMNS = (
@@ -129,7 +130,7 @@ class Zfs:
         return ended
 
     def _ended(self, argv: Sequence[str], seconds: float) -> Completed:
-        return self._runner.run(argv, timeout_seconds=seconds, accepted_statuses=(_OK, _ERROR, _USAGE))
+        return self._runner.run(argv, timeout_seconds=seconds, accepted_statuses=(_OK, *_REFUSALS))
 
 
 def pool_state(pool: str) -> str | None:

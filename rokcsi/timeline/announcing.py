@@ -19,13 +19,15 @@ class Announcing:
     def __init__(self, notices: PodNotices) -> None:
         self._notices = notices
 
-    def taken(self, pod: PodAtDoor, version: Version) -> None:
-        """Tell that there is a checkpoint, and where it is found."""
+    def taken(self, pod: PodAtDoor, version: Version, took: str) -> None:
+        """Tell that there is a checkpoint, where it is found, and what the pod has waited for."""
         late = "; it is late: the volumes may have been written to since" if version.late else ""
         others = ", ".join(version.concurrent_steps)
         shared = f"; written to at the same time: {others}" if others else ""
         where = Origin.of_version(version, namespace=pod.namespace)
-        self._tell(pod, "CheckpointTaken", f"{version.title}: {where}{late}{shared}", warning=bool(late or shared))
+        self._tell(
+            pod, "CheckpointTaken", f"{version.title}: {where}{late}{shared}; {took}", warning=bool(late or shared)
+        )
 
     def missed(self, pod: PodAtDoor) -> None:
         """Tell that there is no checkpoint before a pod, and never will be."""

@@ -1,4 +1,4 @@
-"""Which run and which step a pod is, by what KFP, Argo, Katib, Jobs and controllers write on it.
+"""Which run and which step a pod is, by what its owner, KFP, Argo, Katib, Jobs and controllers write on it.
 
 The rules are tried in their order, the first that knows the pod decides; one that nobody
 made is its own run. A pipeline is what stays from run to run; a run's name is unique in its
@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rokcsi.model.visits import VisitingPod
+from rokcsi.pipeline.names import RUN_LABEL
 
+PIPELINE, RUN, STEP = "rokcsi.dev/pipeline", RUN_LABEL, "rokcsi.dev/step"
 KFP_RUN = "pipeline/runid"
 KFP_ROLE = "pipelines.kubeflow.org/runtime-role"
 WORKFLOW = "workflows.argoproj.io/workflow"
@@ -47,6 +49,15 @@ def identity_of(pod: VisitingPod) -> StepIdentity:
 def is_step(pod: VisitingPod) -> bool:
     """Tell whether a pod does work of its own: KFP's drivers only prepare a step."""
     return "driver" not in {pod.labels.get(KFP_ROLE), pod.annotations.get(KFP_ROLE)}
+
+
+def _labelled(pod: VisitingPod) -> StepIdentity | None:
+    """Several Jobs may be one run, where their owner says so."""
+    run = pod.labels.get(RUN)
+    if not run:
+        return None
+    job = next((pod.labels[key] for key in JOB if pod.labels.get(key)), pod.at.name)
+    return StepIdentity(pod.labels.get(PIPELINE) or _GENERATED.sub("", run), run, pod.labels.get(STEP) or job)
 
 
 def _kfp(pod: VisitingPod) -> StepIdentity | None:
@@ -92,7 +103,15 @@ def _alone(pod: VisitingPod) -> StepIdentity:
     return StepIdentity(pod.at.name, f"{pod.at.name}-{pod.at.uid[:8]}", pod.at.name)
 
 
-_RULES: tuple[Callable[[VisitingPod], StepIdentity | None], ...] = (_kfp, _argo, _katib, _job, _owned, _alone)
+_RULES: tuple[Callable[[VisitingPod], StepIdentity | None], ...] = (
+    _labelled,
+    _kfp,
+    _argo,
+    _katib,
+    _job,
+    _owned,
+    _alone,
+)
 
 
 def _of_owner(name: str, pod: VisitingPod) -> str:

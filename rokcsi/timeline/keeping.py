@@ -1,19 +1,23 @@
 """What is kept of a namespace's checkpoints: the newest runs and what is pinned, within a number of bytes.
 
 A run goes as a whole, oldest first, but for its pinned versions; one that has an open visit
-stays. The checkpoints of a namespace that is gone go with it, pinned or not: whoever makes
+stays. What a VolumeSnapshotContent names is kept as long as it does: the cluster has said of it
+that it can be restored, maybe to another namespace. The checkpoints of a namespace that is gone go with it, pinned or not: whoever makes
 a namespace of that name again must not find them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rokcsi.model.catalog import Catalog, VersionFilter
+from rokcsi.model.errors import StillInUse
 from rokcsi.model.history import Version, VersionState
+from rokcsi.model.requested_snapshots import NamedHandles
 from rokcsi.model.runs import Run, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import Shelves, VisitedPods, VolumeCuts
@@ -32,38 +36,66 @@ class KeepingRules:
     most_bytes: Bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class KeepingParts:
+    """Who is asked what there is, and what is in use; `contents` are those of the whole cluster."""
+
+    pods: VisitedPods
+    shelves: Shelves
+    cuts: VolumeCuts
+    contents: NamedHandles
+
+
+class _Shelf:
+    """A namespace's catalogue, and which of its versions somebody holds: asked once, and only if something is to go."""
+
+    def __init__(self, catalog: Catalog, contents: NamedHandles) -> None:
+        self.catalog = catalog
+        self._named: Callable[[], Collection[str]] = functools.cache(contents.named)
+
+    def holds(self, version: Version) -> bool:
+        """Tell whether a content names a snapshot of a version; what is half deleted is held by nobody."""
+        if version.state is VersionState.DELETING or not version.members:
+            return False
+        return any(member.snapshot in self._named() for member in version.members)
+
+
 class Keeping:
     """Looks at one namespace at a time."""
 
-    def __init__(
-        self, pods: VisitedPods, shelves: Shelves, cuts: VolumeCuts, visiting: Visiting, rules: KeepingRules
-    ) -> None:
-        self._pods = pods
-        self._shelves = shelves
-        self._cuts = cuts
+    def __init__(self, parts: KeepingParts, visiting: Visiting, rules: KeepingRules) -> None:
+        self._parts = parts
         self._visiting = visiting
         self._rules = rules
 
     def look(self, namespace: str) -> float:
         """Let go what is not kept; give the seconds until the next look. Raises RosterAway, Unavailable."""
-        since = self._pods.namespace_since(namespace)
+        since = self._parts.pods.namespace_since(namespace)
         with self._visiting.alone(namespace):
-            catalog = self._shelves.of(namespace)
-            self._former(catalog, since)
-            runs = [run for run in catalog.runs.list() if not _is_pinned(catalog, run)]
+            shelf = _Shelf(self._parts.shelves.of(namespace), self._parts.contents)
+            self._former(shelf, since)
+            runs = [run for run in shelf.catalog.runs.list() if not _is_pinned(shelf.catalog, run)]
             for run in runs[: -self._rules.runs]:
-                self._let_run_go(catalog, run)
+                self._let_run_go(shelf, run)
             for run in runs[-self._rules.runs : -1]:
-                if self._is_within_the_cap(catalog):
+                if self._is_within_the_cap(shelf.catalog):
                     break
-                self._let_run_go(catalog, run)
+                self._let_run_go(shelf, run)
         return LOOK_AGAIN_SECONDS
 
-    def _former(self, catalog: Catalog, since: dt.datetime | None) -> None:
+    def let_go(self, namespace: str, version: Version) -> None:
+        """Let one version go; whoever asks is alone in the namespace. Raises StillInUse, RosterAway, Unavailable."""
+        shelf = _Shelf(self._parts.shelves.of(namespace), self._parts.contents)
+        if shelf.holds(version):
+            raise StillInUse(f"version {version.id} is held as a VolumeSnapshot; delete that first")
+        self._let_go(shelf, version)
+
+    def _former(self, shelf: _Shelf, since: dt.datetime | None) -> None:
         """Let go what is of a namespace that is gone, and what a deletion that was cut short has left."""
+        catalog = shelf.catalog
         for version in catalog.versions.list(VersionFilter(state=None)):
             if since is None or version.created_at < since or version.state is VersionState.DELETING:
-                self._let_go(catalog, version)
+                self._let_go(shelf, version)
         for run in catalog.runs.list():
             if (since is None or run.created_at < since) and not _versions(catalog, run):
                 catalog.runs.remove(run.id)
@@ -72,21 +104,24 @@ class Keeping:
         limit = self._rules.most_bytes
         return limit is None or kept_bytes(catalog.versions.list(VersionFilter())) < limit
 
-    def _let_run_go(self, catalog: Catalog, run: Run) -> None:
+    def _let_run_go(self, shelf: _Shelf, run: Run) -> None:
         if _is_open(run):
             return
-        for version in _versions(catalog, run):
+        for version in _versions(shelf.catalog, run):
             if not version.pinned:
-                self._let_go(catalog, version)
-        if not _versions(catalog, run):
-            catalog.runs.remove(run.id)
+                self._let_go(shelf, version)
+        if not _versions(shelf.catalog, run):
+            shelf.catalog.runs.remove(run.id)
 
-    def _let_go(self, catalog: Catalog, version: Version) -> None:
-        """Remove a version, and its cut with the last version that rests on it; may be repeated after a crash."""
+    def _let_go(self, shelf: _Shelf, version: Version) -> None:
+        """Remove a version that nobody holds, and its cut with the last that rests on it; may be repeated after a crash."""
+        if shelf.holds(version):
+            return
+        catalog = shelf.catalog
         catalog.versions.save(replace(version, state=VersionState.DELETING))
         shared = [each for each in catalog.versions.sharing(version.cut_name) if each.id != version.id]
         if not shared and version.cut is not None:
-            self._cuts.remove(version.cut)
+            self._parts.cuts.remove(version.cut)
         catalog.versions.remove(version.id)
         _log.info("let a checkpoint go", extra={"snapshot": version.id})
 

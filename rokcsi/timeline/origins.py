@@ -11,7 +11,7 @@ import datetime as dt
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import InvalidRequest, RecordNotFound, SourceNotAllowed
 from rokcsi.model.history import Member, Version
-from rokcsi.model.origin import Origin, VersionReference
+from rokcsi.model.origin import NAMESPACE, Origin, VersionReference
 from rokcsi.model.visits import Grants, Shelves, VisitedPods
 
 
@@ -26,14 +26,18 @@ class NamespaceOrigins:
     def snapshot_for(self, claim: NamespacedName, origin: str) -> str:
         """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway."""
         reference = VersionReference.parse(origin)
-        namespace = reference.origin.namespace if reference.origin else claim.namespace
+        namespace = _owner(reference, claim)
         if namespace != claim.namespace and not self._grants.granted(namespace, claim.namespace):
             raise SourceNotAllowed(
-                f"{origin} is of the namespace {namespace}, which has granted nothing to {claim.namespace};"
-                f" its owner can: see the ConfigMap rokcsi-grants in the documentation"
+                f"this is of the namespace {namespace}, which has granted nothing to {claim.namespace};"
+                f" its owner can: see the ConfigMap rokcsi-grants in the documentation. It reads {origin[:200]}"
             )
         version = self._version(namespace, reference.prefix)
         return _member(version, reference.origin).snapshot
+
+    def owner(self, asker: NamespacedName, origin: str) -> str:
+        """Give the namespace of an origin, the asker's own where it names none; raise InvalidRequest."""
+        return _owner(VersionReference.parse(origin), asker)
 
     def _version(self, namespace: str, prefix: str) -> Version:
         since = self._pods.namespace_since(namespace)
@@ -43,6 +47,14 @@ class NamespaceOrigins:
         if version.created_at < since - dt.timedelta(minutes=1):
             raise RecordNotFound(f"there is no version {prefix} in the namespace {namespace}")
         return version
+
+
+def _owner(reference: VersionReference, asker: NamespacedName) -> str:
+    """Give the namespace; one that cannot be is refused before anybody is asked about it."""
+    named = reference.origin.namespace if reference.origin else asker.namespace
+    if NAMESPACE.fullmatch(named) is None:
+        raise InvalidRequest(f"{named[:80]!r} is no name of a namespace")
+    return named
 
 
 def _member(version: Version, origin: Origin | None) -> Member:

@@ -7,15 +7,19 @@ after a crash finds what was begun.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rokcsi.model.deadline import current_deadline
-from rokcsi.model.doorkeeper import Side
+from rokcsi.model.doorkeeper import PodAtDoor, Side
 from rokcsi.model.errors import Busy, RokcsiError, Unavailable
 from rokcsi.model.history import Member, MemberRole, Reason, ReasonKind, Version, VersionState
+from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.runs import MountedVolume
+from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import CutVolume, VolumeCut, VolumeCuts, cut_at_door, version_at_door
 from rokcsi.pipeline.titles import step_title
+from rokcsi.timeline.delay import Delay, Part
+from rokcsi.timeline.labelling import ToldVisit, said_of_visit
 from rokcsi.timeline.visit_book import Visit, VisitBook
 
 _KINDS = {Side.BEFORE: ReasonKind.STEP_BEFORE, Side.AFTER: ReasonKind.STEP_AFTER}
@@ -23,13 +27,17 @@ _KINDS = {Side.BEFORE: ReasonKind.STEP_BEFORE, Side.AFTER: ReasonKind.STEP_AFTER
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What is known of the instant: which end of which visit, who else may be writing, whether it is late already."""
+    """What is known of the instant: which end of which visit, who else may be writing, whether it is late already.
+
+    `delay` is what it has taken so far.
+    """
 
     visit: Visit
     side: Side
     parent: str | None = None
     concurrent: tuple[str, ...] = ()
     late: bool = False
+    delay: Delay = field(default_factory=Delay, compare=False)
 
     @property
     def version(self) -> str:
@@ -57,12 +65,15 @@ class Taking:
         wanted = _version(book, occasion)
         book.file(wanted)
         try:
-            cut = self._cuts.cut(wanted.cut_name, [mount.volume for mount in occasion.mounts])
+            volumes = [mount.volume for mount in occasion.mounts]
+            with occasion.delay.of(Part.CUT):
+                cut = self._cuts.cut(wanted.cut_name, volumes, _said(book, occasion, wanted))
         except (Unavailable, Busy):
             raise
         except RokcsiError:
             book.strike(wanted.id)
             raise
+        occasion.delay.add(Part.FREEZE, cut.freeze_window_seconds)
         # Whoever asked may have gone on without it, and the pod with them.
         ready = _ready(wanted, occasion, cut, late=occasion.late or not _is_awaited())
         book.file(ready)
@@ -108,6 +119,7 @@ def _version(book: VisitBook, occasion: Occasion) -> Version:
             command=attempt.command,
             environment=attempt.environment,
             working_directory=attempt.working_directory,
+            template=attempt.template,
         ),
         title=step_title(who.step, attempt.number, _KINDS[occasion.side], attempt.exit_status),
         message=attempt.message if after else "",
@@ -119,6 +131,15 @@ def _version(book: VisitBook, occasion: Occasion) -> Version:
         concurrent_steps=occasion.concurrent,
         late=occasion.late,
     )
+
+
+def _said(book: VisitBook, occasion: Occasion, wanted: Version) -> SaidOfGroup:
+    attempt = occasion.visit.attempt
+    before = book.taken(version_at_door(attempt.pod_uid, Side.BEFORE)) if occasion.side is Side.AFTER else None
+    members = [_member(occasion, place, CutVolume("", "", Bytes(0))) for place in range(len(occasion.mounts))]
+    visit = ToldVisit(PodAtDoor(book.namespace, attempt.pod, attempt.pod_uid), occasion.side, occasion.late)
+    resting = before if before is not None and before.same_cut_as else None
+    return said_of_visit(visit, wanted, members, occasion.mounts, resting)
 
 
 def _ready(wanted: Version, occasion: Occasion, cut: VolumeCut, *, late: bool) -> Version:

@@ -39,7 +39,8 @@ class Visit:
 class VisitBook:
     """Reads and writes visits and their versions; whoever writes is alone in the namespace."""
 
-    def __init__(self, catalog: Catalog, clock: Callable[[], dt.datetime]) -> None:
+    def __init__(self, namespace: str, catalog: Catalog, clock: Callable[[], dt.datetime]) -> None:
+        self.namespace = namespace
         self._catalog = catalog
         self._clock = clock
 
@@ -109,6 +110,7 @@ class VisitBook:
             working_directory=pod.set_up.working_directory,
             mounts=tuple(_mounted(volume) for volume in volumes),
             pod_uid=pod.at.uid,
+            template=pod.set_up.template,
         )
         visit = Visit(who, attempt)
         self.save(visit)
@@ -121,6 +123,19 @@ class VisitBook:
         step = next(each for each in self._catalog.runs.get(run).steps if each.name == visit.who.step)
         self._catalog.runs.save_step(run, replace(step, status=step.attempts[-1].status))
         self._catalog.runs.save(_standing(self._catalog.runs.get(run), self._clock()))
+
+    def found_again(self, run: Run, step: str, attempt: Attempt) -> None:
+        """Write down an attempt that was lost, with its run and its step; one that is known stays as it is."""
+        try:
+            known = self._catalog.runs.get(run.id)
+        except RecordNotFound:
+            known = replace(run, steps=())
+            self._catalog.runs.add(known)
+        there = next((each for each in known.steps if each.name == step), None)
+        if there is None:
+            self._catalog.runs.save_step(run.id, Step(step, status=attempt.status))
+        if there is None or all(each.number != attempt.number for each in there.attempts):
+            self.save(Visit(StepIdentity(run.pipeline, run.id, step), attempt))
 
     def point(self, visit: Visit, side: Side, version: Version) -> None:
         """Have a visit point at the version of one of its ends."""
@@ -174,7 +189,8 @@ def _standing(run: Run, now: dt.datetime) -> Run:
     if StepStatus.RUNNING in statuses:
         return replace(run, status=RunStatus.RUNNING, finished_at=None)
     status = RunStatus.FAILED if statuses & _FAILED else RunStatus.SUCCEEDED
-    return replace(run, status=status, finished_at=now)
+    ends = [attempt.finished_at for step in run.steps for attempt in step.attempts if attempt.finished_at]
+    return replace(run, status=status, finished_at=max(ends, default=now))
 
 
 def _mounted(volume: VisitedVolume) -> MountedVolume:

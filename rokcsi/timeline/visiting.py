@@ -15,6 +15,7 @@ from rokcsi.model.visits import Shelves, VisitedPods, VisitedVolume, VisitingPod
 from rokcsi.pipeline.world import utc_now
 from rokcsi.system.locks import KeyedLocks
 from rokcsi.timeline.announcing import Announcing
+from rokcsi.timeline.delay import CheckpointLog, Delay, Part
 from rokcsi.timeline.earlier import Earlier
 from rokcsi.timeline.identity import identity_of, is_step
 from rokcsi.timeline.room import Room
@@ -40,6 +41,7 @@ class VisitParts:
     witness: Witness
     begun: Callable[[PodAtDoor], None]
     filed: Callable[[str], None]
+    log: CheckpointLog
 
 
 class Visiting:
@@ -53,17 +55,19 @@ class Visiting:
 
     def enters(self, passage: Passage) -> str:
         """Give the id of the version taken before the pod, empty where none is wanted; raises what cuts do, RosterAway."""
-        pod = self._parts.pods.pod(passage.pod)
+        delay = Delay()
+        with delay.of(Part.GATHERING):
+            pod = self._parts.pods.pod(passage.pod)
+            volumes = [] if pod is None else self._parts.pods.volumes(pod)
         if pod is None:
             self._parts.witness.entered(passage.pod.uid, [passage.volume])
             return ""
-        volumes = self._parts.pods.volumes(pod)
         self._parts.witness.entered(pod.at.uid, [volume.handle for volume in volumes if not volume.readonly])
         wanted = _wanted(volumes, passage.volume)
         if not wanted or not is_step(pod):
             return ""
-        with self.alone(pod.at.namespace):
-            return self._before(passage, pod, wanted)
+        with delay.until_in(Part.TURN, self.alone(pod.at.namespace)):
+            return self._before(passage, pod, wanted, delay)
 
     def leaves(self, passage: Passage) -> str:
         """Give the id of the version taken after the pod, empty where none is wanted; raises as `enters`."""
@@ -86,13 +90,13 @@ class Visiting:
 
     def book(self, namespace: str) -> VisitBook:
         """Give a namespace's visits; `alone` before anything is written."""
-        return VisitBook(self._parts.shelves.of(namespace), utc_now)
+        return VisitBook(namespace, self._parts.shelves.of(namespace), utc_now)
 
     def alone(self, namespace: str) -> AbstractContextManager[None]:
         """Keep others from a namespace's visits; raises what `KeyedLocks.held` does."""
         return self._turns.held([f"visits {namespace}"])
 
-    def _before(self, passage: Passage, pod: VisitingPod, wanted: Sequence[VisitedVolume]) -> str:
+    def _before(self, passage: Passage, pod: VisitingPod, wanted: Sequence[VisitedVolume], delay: Delay) -> str:
         wished = version_at_door(pod.at.uid, Side.BEFORE)
         book = self.book(pod.at.namespace)
         if book.taken(wished) is not None:
@@ -103,10 +107,11 @@ class Visiting:
         if pod.started and not begun_before:
             self._parts.announcing.missed(pod.at)
             return ""
-        if not self._parts.room.is_there(book, pod.at, passage.volume):
+        if not self._has_room(book, pod.at, passage.volume, delay):
             return ""
-        others = self._earlier.met_by(book, visit, pod.at.namespace)
-        occasion = Occasion(visit, Side.BEFORE, _parent(book, visit), others.running, late=pod.started)
+        with delay.of(Part.GATHERING):
+            others = self._earlier.met_by(book, visit, pod.at.namespace)
+        occasion = Occasion(visit, Side.BEFORE, _parent(book, visit), others.running, pod.started, delay)
         version = self._unchanged.since_its_origin(book, occasion, wanted, passage.answered_since)
         if version is None:
             version = self._taken(book, pod.at, occasion)
@@ -114,30 +119,38 @@ class Visiting:
         return self._filed(book, pod.at, occasion, version)
 
     def _left(self, passage: Passage, *, late: bool) -> str:
-        with self.alone(passage.pod.namespace):
-            version = self._after(passage, late=late)
+        delay = Delay()
+        with delay.until_in(Part.TURN, self.alone(passage.pod.namespace)):
+            version = self._after(passage, delay, late=late)
         self._parts.witness.left(passage.pod.uid)
         return version
 
-    def _after(self, passage: Passage, *, late: bool) -> str:
+    def _after(self, passage: Passage, delay: Delay, *, late: bool) -> str:
         at, wished = passage.pod, version_at_door(passage.pod.uid, Side.AFTER)
-        visit = self._visit(passage)
+        with delay.of(Part.GATHERING):
+            visit = self._visit(passage)
         if visit is None:
             return ""
         book = self.book(at.namespace)
         if book.taken(wished) is not None:
             return wished
-        pod = self._parts.pods.pod(at)
+        with delay.of(Part.GATHERING):
+            pod = self._parts.pods.pod(at)
         if visit.is_open and (pod is None or pod.is_over or pod.leaving):
             visit = book.ended(visit, pod)
-        if not self._parts.room.is_there(book, at, visit.attempt.mounts[0].volume):
+        if not self._has_room(book, at, visit.attempt.mounts[0].volume, delay):
             return ""
-        others = self._earlier.met_by(book, visit, at.namespace)
-        occasion = Occasion(visit, Side.AFTER, visit.attempt.before, others.running, late=late)
+        with delay.of(Part.GATHERING):
+            others = self._earlier.met_by(book, visit, at.namespace)
+        occasion = Occasion(visit, Side.AFTER, visit.attempt.before, others.running, late, delay)
         version = None if late else self._unchanged.since_before(book, occasion, passage.answered_since)
         if version is None:
             version = self._taken(book, at, occasion)
         return self._filed(book, at, occasion, version)
+
+    def _has_room(self, book: VisitBook, at: PodAtDoor, volume: str, delay: Delay) -> bool:
+        with delay.of(Part.ROOM):
+            return self._parts.room.is_there(book, at, volume)
 
     def _visit(self, passage: Passage) -> Visit | None:
         """Give the visit that ends, begun now where its beginning was missed; None where no checkpoint is wanted."""
@@ -164,8 +177,12 @@ class Visiting:
 
     def _filed(self, book: VisitBook, at: PodAtDoor, occasion: Occasion, version: Version) -> str:
         book.point(occasion.visit, occasion.side, version)
-        self._parts.announcing.taken(at, version)
+        told = str(occasion.delay)
+        with occasion.delay.of(Part.TELLING):
+            self._parts.announcing.taken(at, version, told)
         self._parts.filed(at.namespace)
+        for part, seconds in occasion.delay.parts().items():
+            self._parts.log.waited(occasion.side, part, seconds)
         return version.id
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.doorkeeper import Doorkeeper, Passage, PodAtDoor, Side
@@ -41,13 +42,27 @@ class DoorRules:
     most_waiting: int = 32
 
 
+class Waits(Protocol):
+    """Whoever wants to know how long pods have waited; called from many threads."""
+
+    def waited(self, side: Side, seconds: float, *, answered: bool) -> None:
+        """Take note of one question to the timeline."""
+
+
 class AskingDoors:
     """Asks a doorkeeper; safe for many threads. Calls for one pod and one side wait for the one answer."""
 
-    def __init__(self, keeper: Doorkeeper, rules: DoorRules, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keeper: Doorkeeper,
+        rules: DoorRules,
+        clock: Callable[[], float] = time.monotonic,
+        waits: Waits | None = None,
+    ) -> None:
         self._keeper = keeper
         self._rules = rules
         self._clock = clock
+        self._waits = waits
         self._turns = KeyedLocks(rules.most_waiting)
         self._places = threading.BoundedSemaphore(rules.most_waiting)
         self._answered: dict[tuple[str, Side], None] = {}
@@ -96,13 +111,22 @@ class AskingDoors:
         if not self._places.acquire(blocking=False):
             raise NodeBusy("too many pods wait for the timeline at this moment; try again")
         try:
-            self._keeper.asked(passage, self._seconds(), patient=wanted)
+            self._asked(passage, patient=wanted)
         except Unavailable as error:
             if not self._given_up(passage, error, wanted=wanted):
                 return
         finally:
             self._places.release()
         self._remember(passage)
+
+    def _asked(self, passage: Passage, *, patient: bool) -> None:
+        began, answered = self._clock(), False
+        try:
+            self._keeper.asked(passage, self._seconds(), patient=patient)
+            answered = True
+        finally:
+            if self._waits is not None:
+                self._waits.waited(passage.side, self._clock() - began, answered=answered)
 
     def _given_up(self, passage: Passage, error: Unavailable, *, wanted: bool) -> bool:
         """Follow the policy: raise, or tell whether the question is never to be asked again."""

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from rokcsi.model.errors import InvalidRequest, NotFound, SnapshotNotFound, VolumeNotFound
-from rokcsi.model.ids import Handles, VolumeId
+from rokcsi.model.ids import Handles, VolumeId, is_shown_alone
 from rokcsi.model.node import NodeUsage
 from rokcsi.model.pool import Capacity, Pool
 from rokcsi.model.provisioner import CapacityRequest, GroupRequest, SnapshotFilter, SnapshotRequest, VolumeRequest
@@ -114,7 +114,12 @@ class PoolProvisioner:
         return self._cutter.cut(request.name, volume, request.verify, request.labels)
 
     def remove_snapshot(self, handle: str) -> None:
-        """Remove a snapshot; an unknown one is removed already. A member of a group raises InvalidRequest."""
+        """Remove a snapshot; an unknown one is removed already. A member of a group raises InvalidRequest.
+
+        A member that is shown alone goes with its group, too; nothing happens when its being shown ends.
+        """
+        if is_shown_alone(handle):
+            return
         try:
             snapshot = self.snapshot(handle)
         except SnapshotNotFound:

@@ -8,6 +8,7 @@ a port for the switchboard as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +69,16 @@ class Driver:
         return f"{line}; metrics on {self.pages}" if self.pages else line
 
 
-def open_driver(settings: ServeSettings, parts: ExitStack, doors: Doors | None = None) -> Driver:
+def _no_doors(metrics: Metrics) -> None:
+    """Ask nobody."""
+
+
+def open_driver(
+    settings: ServeSettings, parts: ExitStack, doors: Callable[[Metrics], Doors | None] = _no_doors
+) -> Driver:
     """Open the pool and put everything around it; `parts` closes it all. Raises what `open_pool` does, NotSupported.
 
-    With `doors`, somebody is asked before a pod's volumes appear here, and before they go.
+    With `doors`, which are told where to count, somebody is asked before a pod's volumes appear here, and before they go.
     """
     _check_needs(settings.pool)
     UnixSocket.of(settings.endpoint).check()  # before a pool is made that nobody could be served from
@@ -88,7 +95,7 @@ def open_driver(settings: ServeSettings, parts: ExitStack, doors: Doors | None =
     PoolMetrics(pool, metrics.registry)
     roots = TargetRoots([Path(root) for root in settings.target_roots])
     mounter, reporting = LinuxMounter(roots, table), FreezeReportingPool(pool, metrics)
-    node = PoolNodeVolumes(reporting, mounter, roots, records, locks, trim=settings.trim, doors=doors)
+    node = PoolNodeVolumes(reporting, mounter, roots, records, locks, trim=settings.trim, doors=doors(metrics))
     return Driver(
         settings,
         DriverIdentity(__version__, settings.node_id, settings.driver_name, settings.topology_key),

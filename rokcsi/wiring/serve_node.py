@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rokcsi.config.roles import NodeSettings
@@ -25,6 +26,7 @@ from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.csi.tls_port import TlsPort
 from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.model.doorkeeper import Doors
+from rokcsi.observe.metrics import Metrics
 from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
 from rokcsi.wiring.driver import Driver, open_driver
 from rokcsi.wiring.lean import run
@@ -40,7 +42,7 @@ def _serve(settings: NodeSettings, parts: ExitStack) -> None:
     signals = Signals()
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
-    driver = open_driver(settings.driver, parts, _doors(settings, certificates, parts))
+    driver = open_driver(settings.driver, parts, partial(_doors, settings, certificates, parts))
     for_kubelet, for_switchboard = driver.server(), _for_switchboard(settings, certificates, driver)
     servers = Together(for_kubelet, for_switchboard)
     servers.start()
@@ -55,7 +57,7 @@ def _serve(settings: NodeSettings, parts: ExitStack) -> None:
     signals.drain(servers)
 
 
-def _doors(settings: NodeSettings, certificates: Certificates, parts: ExitStack) -> Doors | None:
+def _doors(settings: NodeSettings, certificates: Certificates, parts: ExitStack, metrics: Metrics) -> Doors | None:
     """Give the doors at which the timeline is asked; None where there is no timeline."""
     wanted = settings.checkpoints
     if wanted.timeline is None:
@@ -64,7 +66,8 @@ def _doors(settings: NodeSettings, certificates: Certificates, parts: ExitStack)
     parts.callback(line.close)
     policy = FailurePolicy(wanted.checkpoint_failure_policy)
     # The other half of the workers keeps Unpublish and Probe alive.
-    return AskingDoors(line, DoorRules(wanted.checkpoint_deadline, policy, settings.driver.max_workers // 2))
+    rules = DoorRules(wanted.checkpoint_deadline, policy, settings.driver.max_workers // 2)
+    return AskingDoors(line, rules, waits=metrics)
 
 
 def _for_switchboard(settings: NodeSettings, certificates: Certificates, driver: Driver) -> Server:

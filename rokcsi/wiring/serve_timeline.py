@@ -75,17 +75,17 @@ def _begin(
 ) -> tuple[Followed, ...]:
     """Begin to work and to watch, until `parts` ends; raise NotSupported, InvalidRequest."""
     with kubernetes_client():
-        from rokcsi.kube.claim_events import ClaimEvents  # noqa: PLC0415 - not everybody has the client
         from rokcsi.kube.claim_watch import claim_watches  # noqa: PLC0415 - as above
         from rokcsi.kube.claims import KubernetesClaims  # noqa: PLC0415 - as above
         from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
+        from rokcsi.kube.owner_events import OwnerEvents  # noqa: PLC0415 - not everybody has the client
     api = api_client()
-    notices = ClaimEvents(api, f"{settings.driver_name}-timeline")
+    notices = OwnerEvents(api, f"{settings.driver_name}-timeline")
     origins = None
     if settings.listen is not None:
         from rokcsi.wiring.checkpoints import serve_checkpoints  # noqa: PLC0415 - brings the catalogue along
 
-        origins = serve_checkpoints(settings, directory, api, calls, parts).origins
+        origins = serve_checkpoints(settings, directory, api, calls, log, parts).origins
     desk = Desk(KubernetesClaims(api, settings.driver_name, origins), PoolPlaces(directory), notices, log)
     log.count_waiting(desk.waiting)
     desk.start()

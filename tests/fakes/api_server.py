@@ -1,14 +1,18 @@
 """As much of Kubernetes' API server as the house asks for: lists, watches, config maps, any object by path; over plain HTTP.
 
+It knows tokens and rights as a test says, and passes on what is asked of a Service's port.
+
 A test changes its EndpointSlices, and other objects by their paths, forgets its history (410),
 makes it fail, sends bookmarks, or ends its watches; it counts what it was asked.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import queue
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -23,7 +27,15 @@ from kubernetes import client
 NAMESPACE, SERVICE = "rok", "rokcsi-nodes"
 _SLICES = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
 _MAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-_LISTED = (_SLICES, "/api/v1/persistentvolumeclaims", "/api/v1/pods")
+_SNAPSHOT_API = "/apis/snapshot.storage.k8s.io/v1"
+_LISTED = (
+    _SLICES,
+    "/api/v1/persistentvolumeclaims",
+    "/api/v1/pods",
+    "/api/v1/namespaces",
+    f"{_SNAPSHOT_API}/volumesnapshots",
+    f"{_SNAPSHOT_API}/volumesnapshotcontents",
+)
 _END = object()
 Body = dict[str, Any]
 
@@ -40,6 +52,9 @@ class ApiState:
     oldest: int = 0
     failures: int = 0
     short_watches: bool = False
+    tokens: dict[str, str] = field(default_factory=dict)
+    rights: set[tuple[str, str, str, str]] = field(default_factory=set)
+    services: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     begun_at: list[str] = field(default_factory=list)
     history: list[tuple[str, Body]] = field(default_factory=list)
@@ -182,6 +197,8 @@ class _Api(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if self._passed_on():
+            return
         place, query = (
             urlsplit(self.path),
             {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()},
@@ -189,7 +206,7 @@ class _Api(BaseHTTPRequestHandler):
         if query.get("watch"):
             self._watch(place.path, query)
         elif place.path in _LISTED:
-            self._list(place.path)
+            self._list(place.path, query.get("labelSelector"))
         elif place.path == "/api/v1/persistentvolumes":
             self._volumes(query)
         elif place.path.startswith(_MAPS):
@@ -200,12 +217,65 @@ class _Api(BaseHTTPRequestHandler):
             self._answer(200 if found else 404, found or {})
 
     def do_POST(self) -> None:
+        if self._passed_on():
+            return
         body = self._body()
-        if self.path.partition("?")[0] != _MAPS:
-            self._answer(201, self.state.have(f"{self.path}/{body['metadata']['name']}", body))
+        if body.get("kind") in {"TokenReview", "SubjectAccessReview"}:
+            self._answer(201, body | {"status": self._reviewed(**body["spec"])})
+            return
+        path = f"{self.path.partition('?')[0]}/{body['metadata']['name']}"
+        if path in self.state.things:
+            self._answer(409, {"kind": "Status", "code": 409, "reason": "AlreadyExists"})
+            return
+        if not path.startswith(_MAPS):
+            body["metadata"].setdefault("uid", f"uid-{self.state.version}")
+            self._answer(201, self.state.have(path, body))
             return
         self.state.maps[body["metadata"]["name"]] = body
         self._answer(201, body)
+
+    def do_PUT(self) -> None:
+        assert self._passed_on()
+
+    def do_DELETE(self) -> None:
+        if self._passed_on():
+            return
+        place, body = self.path.partition("?")[0], self._body()
+        found = self.state.things.get(place)
+        uid = (body.get("preconditions") or {}).get("uid")
+        if found is None or (uid and uid != found["metadata"]["uid"]):
+            self._answer(404 if found is None else 409, {"kind": "Status"})
+            return
+        self.state.delete(place)
+        self._answer(200, {})
+
+    def _reviewed(self, token: str = "", user: str = "", **spec: Any) -> Body:
+        """Say whose token it is, or whether a user has a right (user, verb, resource, namespace)."""
+        if "resourceAttributes" not in spec:
+            name = self.state.tokens.get(token)
+            return {"authenticated": name is not None, "user": {"username": name, "groups": ["all"]}}
+        what = spec["resourceAttributes"]
+        return {"allowed": (user, what["verb"], what["resource"], what["namespace"]) in self.state.rights}
+
+    def _passed_on(self) -> bool:
+        """Pass a request on to the Service that it is for: over TLS, without the header that names the user."""
+        before, proxy, path = self.path.partition("/proxy/")
+        if not proxy:
+            return False
+        length = int(self.headers.get("Content-Length") or 0)
+        headers = {key: text for key, text in self.headers.items() if key not in {"Authorization", "Host"}}
+        place = self.state.services.get(before)
+        if place is None:
+            self._answer(404, {"kind": "Status", "message": f"{before} not found"})
+            return True
+        line = http.client.HTTPSConnection(
+            place, context=ssl._create_unverified_context(), timeout=30
+        )  # as API servers do
+        line.request(self.command, f"/{path}", self.rfile.read(length), headers)
+        answer = line.getresponse()
+        self._answer(answer.status, json.loads(answer.read()))
+        line.close()
+        return True
 
     def do_PATCH(self) -> None:
         if self.path in self.state.things:
@@ -227,7 +297,7 @@ class _Api(BaseHTTPRequestHandler):
             found["metadata"]["annotations"] = annotations
             self._answer(200, self.state.have(self.path, found | body))
 
-    def _list(self, path: str) -> None:
+    def _list(self, path: str, label: str | None) -> None:
         with self.state.lock:
             self.state.asked["list"] += 1
             if self.state.failures:
@@ -235,6 +305,8 @@ class _Api(BaseHTTPRequestHandler):
                 self._answer(500, {"kind": "Status", "code": 500, "reason": "InternalError"})
                 return
             items = list(self.state.slices.values()) if path == _SLICES else self.state.of_kind(path)
+            if path.startswith(_SNAPSHOT_API) and label:
+                items = [each for each in items if label in (each["metadata"].get("labels") or {})]
             self._answer(200, {"metadata": {"resourceVersion": str(self.state.version)}, "items": items})
 
     def _watch(self, path: str, query: Mapping[str, str]) -> None:
@@ -277,7 +349,7 @@ class _Api(BaseHTTPRequestHandler):
         self._answer(200, {"metadata": {"continue": more}, "items": part})
 
     def _body(self) -> Body:
-        content: Body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content: Body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
         return content
 
     def _answer(self, status: int, body: Body) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, Notice, Source, SourceKind
+from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, Notice, Owned, Source, SourceKind
 from rokcsi.model.errors import ClaimChanged, PoolElsewhere, RokcsiError
 from rokcsi.model.ids import PoolId
 
@@ -98,9 +98,9 @@ class KeptNotices:
 
     written: list[tuple[NamespacedName, Notice]] = field(default_factory=list)
 
-    def write(self, claim: Claim, notice: Notice) -> None:
+    def write(self, thing: Owned, notice: Notice) -> None:
         """Keep it."""
-        self.written.append((claim.name, notice))
+        self.written.append((thing.name, notice))
 
     def reasons(self) -> list[str]:
         """Give the reasons that were told."""

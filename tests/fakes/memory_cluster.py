@@ -172,6 +172,7 @@ class MemoryCluster:
             tuple(
                 LabelledSnapshot(
                     member.snapshot,
+                    self._claims[member.claim].volume if member.claim in self._claims else "",
                     member.size,
                     member.consistency,
                     cut.freeze_window_seconds,

@@ -10,17 +10,25 @@ from typing import Any
 from rokcsi.model.errors import ToolFailed
 from rokcsi.system.command import Completed
 
-FOLDER = Path(__file__).parents[1] / "recordings" / "zfs-2.1.11"
-RECORDED: dict[str, dict[str, Any]] = {
-    each["name"]: each for path in sorted(FOLDER.glob("*.json")) for each in json.loads(path.read_text())
+_FOLDER = Path(__file__).parents[1] / "recordings"
+VERSIONS = ("2.1.11", "2.4.4")
+RECORDED: dict[str, dict[str, dict[str, Any]]] = {
+    version: {
+        each["name"]: each
+        for path in sorted((_FOLDER / f"zfs-{version}").glob("*.json"))
+        for each in json.loads(path.read_text())
+    }
+    for version in VERSIONS
 }
+"""What each version of ZFS printed, by the name of what was done."""
 
 
 class RecordedZfs:
     """Answers every command with the recordings of these names, one after the other; remembers what was asked."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, version: str = VERSIONS[-1]) -> None:
         self._names = list(names)
+        self._recorded = RECORDED[version]
         self.calls: list[list[str]] = []
         self.texts: list[str] = []
         self.dismissed = 0
@@ -29,7 +37,7 @@ class RecordedZfs:
         self, argv: Sequence[str], *, timeout_seconds: float = 60.0, accepted_statuses: Collection[int] = (0,)
     ) -> Completed:
         self.calls.append(list(argv))
-        recorded = RECORDED[self._names.pop(0)]
+        recorded = self._recorded[self._names.pop(0)]
         if recorded["status"] not in accepted_statuses:
             raise ToolFailed(f"{argv[0]} ended with status {recorded['status']}: {recorded['stderr']}")
         return Completed(recorded["stdout"], recorded["stderr"], recorded["status"])

@@ -6,8 +6,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rokcsi.model.cluster import PodPhase, PodVolume
+from rokcsi.model.cluster import LabelledCut, LabelledSnapshot, PodPhase, PodVolume
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.ids import PoolId
+from rokcsi.model.pod_template import PodTemplate
+from rokcsi.model.provisioner import NOTHING_SAID, SaidOfGroup
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 from rokcsi.model.visits import (
@@ -19,10 +22,12 @@ from rokcsi.model.visits import (
     VisitingPod,
     VolumeCut,
 )
+from rokcsi.volumes.labelling import with_said
 
 POOL = "0" * 32
 LONG_AGO = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NAMESPACE = "team-a"
+TEMPLATE = PodTemplate("localhost/notebook:1", {"cpu": "500m"}, {"memory": "1Gi"})
 JOB = PodOwner("Job", "train", "0123456789")
 
 
@@ -45,6 +50,9 @@ class MemoryPods:
             raise self.error
         found = self.pods.get(at.name)
         return found if found is not None and found.at.uid == at.uid else None
+
+    def named(self, namespace: str, name: str) -> VisitingPod | None:
+        return self.pods.get(name) if namespace == NAMESPACE else None
 
     def volumes(self, pod: VisitingPod) -> Sequence[VisitedVolume]:
         there = ((mount, self.claims.get(mount.claim)) for mount in pod.mounts)
@@ -82,7 +90,7 @@ class MemoryPods:
             annotations or {},
             owner,
             mounts,
-            set_up=PodSetUp(("python", "train.py"), {"EPOCHS": "3"}, "/work"),
+            set_up=PodSetUp(("python", "train.py"), {"EPOCHS": "3"}, "/work", TEMPLATE),
         )
         return at
 
@@ -102,22 +110,49 @@ class MemoryCuts:
     """Fits `VolumeCuts`: one pool in memory; `asked` keeps every request."""
 
     cuts: dict[str, VolumeCut] = field(default_factory=dict)
+    said: dict[str, SaidOfGroup] = field(default_factory=dict)
+    label_bytes: int = 4096
     asked: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     late_errors: list[Exception] = field(default_factory=list)
     used: float = 0.1
     size: int = 1 << 30
 
-    def cut(self, name: str, volumes: Sequence[str]) -> VolumeCut:
+    def cut(self, name: str, volumes: Sequence[str], said: SaidOfGroup = NOTHING_SAID) -> VolumeCut:
         self.asked.append((name, tuple(volumes)))
         if self.errors:
             raise self.errors.pop(0)
         if name not in self.cuts:
             members = tuple(CutVolume(each, f"s-{name}-{each[-6:]}", Bytes(self.size)) for each in volumes)
             self.cuts[name] = VolumeCut(f"g-{name}", dt.datetime.now(dt.UTC), members, 0.002, Consistency.FROZEN)
+            self.said[name] = said
         if self.late_errors:
             raise self.late_errors.pop(0)
         return self.cuts[name]
+
+    def pools(self) -> Sequence[PoolId]:
+        return [PoolId(POOL)]
+
+    def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
+        del pool
+        return [self._labelled(name, cut) for name, cut in self.cuts.items()]
+
+    def _labelled(self, name: str, cut: VolumeCut) -> LabelledCut:
+        members = tuple(
+            LabelledSnapshot(
+                each.snapshot,
+                each.volume,
+                each.size,
+                cut.consistency,
+                cut.freeze_window_seconds,
+                with_said({}, self.said[name].of(each.volume), self.label_bytes),
+            )
+            for each in cut.volumes
+        )
+        return LabelledCut(cut.handle, cut.created_at, members)
+
+    def is_there(self, handle: str) -> bool:
+        return any(cut.handle == handle for cut in self.cuts.values())
 
     def remove(self, handle: str) -> None:
         self.cuts = {name: cut for name, cut in self.cuts.items() if cut.handle != handle}

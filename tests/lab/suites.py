@@ -35,17 +35,17 @@ def suites_of(kind: str) -> Sequence[Suite]:
     """Give the suites of a kind of pool, the longest first."""
     if kind == "loopfile":  # make test runs all of them; here it is the kernel that differs
         return [*(replace(suite, full=True) for suite in _driver(kind, named="")), *_power_cuts(kind)]
-    return [*_driver(kind, named="ROKCSI_TEST_POOL"), *_pool(kind), *_power_cuts(kind)]
+    return [*_pool(kind), *_driver(kind, named="ROKCSI_TEST_POOL"), *_power_cuts(kind)]
 
 
 def _driver(kind: str, named: str) -> Iterator[Suite]:
     """A served driver; `named` is the variable that names the pool to it, without which it makes one by itself."""
     yield Suite(kind, "crash", _pytest("crash", f"tests/system/crash/test_every_failpoint.py {_LONG}"), named)
     others = "lab" if kind == "loopfile" else "embedded"
-    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named, full=True)
+    yield Suite(kind, "calls", _pytest("calls", f"tests/system/csi -m 'not {others}'"), named)
     for mode in ("mount", "block"):
         yield Suite(kind, f"sanity-{mode}", f"python sanity/run.py --mode {mode} --reports {{reports}}", named)
-    yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL", full=True)
+    yield Suite(kind, "job", _pytest("job", f"tests/e2e/test_own_project.py {_LONG}"), "ROKCSI_POOL")
     yield Suite(kind, "demo", "python -m demo && python -m demo clean", "ROKCSI_POOL", full=True)
     yield Suite(kind, "any-driver", _pytest("any-driver", f"{_DRIVER_IN_ANY_ORDER} {_LONG}"), named, full=True)
 
@@ -58,7 +58,7 @@ def _pool(kind: str) -> Iterator[Suite]:
     longer = _pytest("any-pool", f"{_POOL_IN_ANY_ORDER} -k {_exactly(kind)} {_LONG}")
     yield Suite(kind, "any-pool", f"ROKCSI_EXAMPLES=20 {longer}", full=True)
     own = " ".join(_files_about(kind)) or f"tests/system/pools/test_{_stem(kind)}.py"
-    yield Suite(kind, "pool", _pytest("pool", f"{own} -m 'lab and not slow'"), full=True)
+    yield Suite(kind, "pool", _pytest("pool", f"{own} -m 'lab and not slow'"))
     if kind != "lvm-direct":  # which has none
         yield Suite(kind, "pool-slow", _pytest("pool-slow", f"{own} -m 'lab and slow'"), full=True)
     if kind == "lvm":

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.kubernetes.kubectl import Kubectl
+from tests.lab.kubernetes.checkpoints import switched_on
+from tests.lab.kubernetes.kubectl import Kubectl, removed
 
 DRIVER = "rokcsi-system"
 
@@ -20,13 +21,17 @@ def driver() -> Kubectl:
     return kubectl
 
 
+@pytest.fixture(scope="session")
+def checkpoints(driver: Kubectl) -> Iterator[None]:
+    """Have checkpoints at the mount switched on from the first test that asks for them to the last of all."""
+    with switched_on(driver):
+        yield
+
+
 @pytest.fixture(scope="module")
 def kubectl(driver: Kubectl) -> Iterator[Kubectl]:
     """Give kubectl in a new namespace, which goes with all that is in it, its volumes too."""
     name = f"lab-{secrets.token_hex(3)}"
     driver("create", "namespace", name)
     yield Kubectl(name)
-    driver("delete", "namespace", name, "--timeout=180s", seconds=180.0)
-    left = [each["metadata"]["name"] for each in driver.all("pv") if each["spec"]["claimRef"]["namespace"] == name]
-    if left:
-        driver.wait("delete", *(f"pv/{each}" for each in left))
+    removed(driver, name)

@@ -61,3 +61,11 @@ class Kubectl:
 def named(kind: str, names: Iterable[str]) -> list[str]:
     """Give KIND/NAME for each name."""
     return [f"{kind}/{name}" for name in names]
+
+
+def removed(driver: Kubectl, namespace: str) -> None:
+    """Remove a namespace with all that is in it, and wait until its volumes are gone."""
+    driver("delete", "namespace", namespace, "--ignore-not-found", "--timeout=180s", seconds=180.0)
+    left = [each["metadata"]["name"] for each in driver.all("pv") if each["spec"]["claimRef"]["namespace"] == namespace]
+    if left:
+        driver.wait("delete", *(f"pv/{each}" for each in left))

@@ -80,6 +80,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counted]:
         yield started
 
 
+def zfs_version() -> tuple[int, ...]:
+    """Give the version of the ZFS that runs here, major and minor; since 2.4 a channel program can clone."""
+    return tuple(map(int, Path("/sys/module/zfs/version").read_text().split(".")[:2]))
+
+
 def test_every_change_is_one_process(pool: ZfsPool, monkeypatch: pytest.MonkeyPatch) -> None:
     volumes = [pool.create_volume(new_volume(name)) for name in "vwxy"]
     for volume in volumes:
@@ -89,7 +94,7 @@ def test_every_change_is_one_process(pool: ZfsPool, monkeypatch: pytest.MonkeyPa
     assert started.programs() == ["zfs program"]
     with counted(monkeypatch) as started:
         clone = pool.clone_snapshot(snapshot.id, new_clone("c", snapshot))
-    assert started.programs() == ["zfs clone"]
+    assert started.programs() == ["zfs program" if zfs_version() >= (2, 4) else "zfs clone"]
     with counted(monkeypatch) as started:
         larger = pool.clone_snapshot(snapshot.id, replace(new_clone("l", snapshot), size=Bytes(2 * MIB)))
     assert started.programs() == ["zfs clone"]

@@ -24,11 +24,23 @@ from rokcsi.model.history import (
     TaskStatus,
     Version,
 )
+from rokcsi.model.pod_template import BorrowedFrom, BorrowedVariable, PodTemplate, PodUser
 from rokcsi.model.runs import Attempt, ClonedVolume, MountedVolume, Run, Step, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.snapshot import Consistency
 
 BEGAN = dt.datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+TEMPLATE = PodTemplate(
+    "localhost/image:1",
+    {"cpu": "500m"},
+    {"nvidia.com/gpu": "1"},
+    (
+        BorrowedVariable(BorrowedFrom.SECRET, "s", "TOKEN", "k"),
+        BorrowedVariable(BorrowedFrom.CONFIG_MAP, "c", prefix="C_"),
+    ),
+    PodUser(1000, 100, 100, (7,), never_root=True),
+    "default-editor",
+)
 ODD = "naïve ✓ 𝄞 \n 'quoted\" \\ %_ \x01"
 
 
@@ -58,6 +70,7 @@ def version(minute: int = 0, **changes: object) -> Version:
         {"A": ODD, "B": ""},
         "/work",
         Commit("c" * 40, ODD, ODD, "who", modified=None),
+        TEMPLATE,
     )
     fields: dict[str, object] = {
         "id": str(uuid.uuid4()),
@@ -122,6 +135,7 @@ def run(id: str = "r-1", minute: int = 0) -> Run:
         ODD,
         ODD,
         "uid-1",
+        TEMPLATE,
     )
     steps = (
         Step("z-first", (), StepStatus.FAILED, (attempt,), ODD),

@@ -33,7 +33,7 @@ def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == HEAD
 
 
-def test_a_catalogue_of_the_schema_before_is_brought_up_with_what_it_holds(tmp_path: Path) -> None:
+def test_a_catalogue_of_an_older_schema_is_brought_up_with_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     catalog = open_catalog(path)
     catalog.versions.add(version(late=False))
@@ -41,10 +41,13 @@ def test_a_catalogue_of_the_schema_before_is_brought_up_with_what_it_holds(tmp_p
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE versions DROP COLUMN late")
         connection.execute("ALTER TABLE attempts DROP COLUMN pod_uid")
+        for table in ("versions", "attempts"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN template")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     catalog = open_catalog(path)
     [kept] = catalog.versions.list(VersionFilter())
     assert not kept.late
+    assert kept.reason.template is None
     catalog.close()
 
 

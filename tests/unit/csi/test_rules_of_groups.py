@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from rokcsi.csi.proto import csi_pb2 as csi
+from rokcsi.model.ids import shown_alone
 from rokcsi.pools.memory import MemoryPool
 from tests.fakes.csi_caller import Refused, block_capability, from_snapshot
 from tests.fakes.csi_driver import CsiDriver, csi_driver
@@ -137,3 +138,32 @@ def test_a_snapshot_is_found_by_its_id(driver: CsiDriver, volumes: list[str]) ->
     snapshot = driver.snapshot(volumes[0])
     request = csi.GetSnapshotRequest(snapshot_id=snapshot.snapshot_id)
     assert driver.call("GetSnapshot", request).snapshot == snapshot
+
+
+def test_a_member_is_shown_by_itself_under_its_second_handle(driver: CsiDriver, volumes: list[str]) -> None:
+    member = driver.group(volumes).snapshots[0]
+    alone = shown_alone(member.snapshot_id)
+    listed = driver.call("ListSnapshots", csi.ListSnapshotsRequest(snapshot_id=alone))
+    [entry] = listed.entries
+    got = driver.call("GetSnapshot", csi.GetSnapshotRequest(snapshot_id=alone)).snapshot
+    for shown in (entry.snapshot, got):
+        assert (shown.snapshot_id, shown.group_snapshot_id) == (alone, "")
+        assert (shown.size_bytes, shown.creation_time) == (member.size_bytes, member.creation_time)
+    clone = driver.volume("clone", volume_content_source=from_snapshot(alone))
+    assert clone == driver.volume("clone", volume_content_source=from_snapshot(member.snapshot_id))
+
+
+def test_nothing_is_deleted_by_the_handle_that_shows_a_member_alone(driver: CsiDriver, volumes: list[str]) -> None:
+    member = driver.group(volumes).snapshots[0].snapshot_id
+    single = driver.snapshot(volumes[0]).snapshot_id
+    before = driver.everything()
+    for handle in (member, single):
+        driver.call("DeleteSnapshot", csi.DeleteSnapshotRequest(snapshot_id=shown_alone(handle)))
+    assert driver.everything() == before
+
+
+def test_lists_show_every_member_once_with_its_group(driver: CsiDriver, volumes: list[str]) -> None:
+    group = driver.group(volumes)
+    entries = driver.call("ListSnapshots", csi.ListSnapshotsRequest()).entries
+    assert [entry.snapshot.group_snapshot_id for entry in entries] == [group.group_snapshot_id] * len(volumes)
+    assert {entry.snapshot.snapshot_id[0] for entry in entries} == {"s"}

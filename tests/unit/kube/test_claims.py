@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rokcsi.kube.claim_events import ClaimEvents
 from rokcsi.kube.claims import KubernetesClaims
+from rokcsi.kube.owner_events import OwnerEvents
 from rokcsi.model.claims import Claim, NamespacedName, Notice, Source, SourceKind
 from rokcsi.model.errors import ClaimChanged, InvalidRequest, RosterAway, SourceNotAllowed, SourceNotReady
 from rokcsi.model.ids import PoolId
@@ -238,7 +238,7 @@ def test_an_api_that_is_not_there_is_told_as_one_that_is_away(claims: Kubernetes
 def test_a_notice_is_one_event_that_is_counted_up_and_made_anew_when_it_has_expired(
     api: ApiState, served: tuple[ApiState, Any], claims: KubernetesClaims
 ) -> None:
-    events, seen = ClaimEvents(served[1], "timeline"), put(api, claims)
+    events, seen = OwnerEvents(served[1], "timeline"), put(api, claims)
     first = dt.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=dt.UTC)
     later = first + dt.timedelta(minutes=5)
     events.write(seen, Notice("Away", "x" * 2000, first, first, 1))

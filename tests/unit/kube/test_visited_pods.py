@@ -14,6 +14,7 @@ from rokcsi.kube.visited_pods import KubernetesVisitedPods
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.cluster import PodPhase, PodVolume
 from rokcsi.model.doorkeeper import PodAtDoor
+from rokcsi.model.pod_template import BorrowedFrom, BorrowedVariable, PodTemplate, PodUser
 from rokcsi.model.visits import PodEnd, PodOwner, VisitedVolume, VisitingPod
 from tests.fakes.api_server import ApiState
 from tests.fakes.kube_objects import (
@@ -53,8 +54,14 @@ def a_step(status: Object | None = None, **metadata: Any) -> Object:
         "workingDir": "/home/jovyan",
         "env": [
             {"name": "EPOCHS", "value": "3"},
+            {"name": "EMPTY"},
             {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+            {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+            {"name": "CPUS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
         ],
+        "envFrom": [{"prefix": "C_", "configMapRef": {"name": "c", "optional": True}}],
+        "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {"runAsUser": 1000},
         "volumeMounts": [
             {"name": "work", "mountPath": "/home/jovyan"},
             {"name": "data", "mountPath": "/data", "readOnly": True},
@@ -75,6 +82,7 @@ def a_step(status: Object | None = None, **metadata: Any) -> Object:
         },
         "spec": {
             "serviceAccountName": "default-editor",
+            "securityContext": {"runAsUser": 1, "runAsNonRoot": True, "fsGroup": 100, "supplementalGroups": [7]},
             "containers": [wait, main],
             "volumes": [
                 {"name": "work", "persistentVolumeClaim": {"claimName": "wf-work"}},
@@ -104,7 +112,7 @@ def test_a_pod_is_read_with_its_own_containers_set_up(api: ApiState, pods: Kuber
     assert pod.at == AT
     assert pod.owner == PodOwner("Workflow", "wf", "uid-wf")
     assert pod.set_up.command == ("sh", "-c", "python train.py")
-    assert pod.set_up.environment == {"EPOCHS": "3"}  # a secret's value is nobody's business here
+    assert pod.set_up.environment == {"EPOCHS": "3", "EMPTY": ""}  # a secret's value is nobody's business here
     assert pod.set_up.working_directory == "/home/jovyan"
     assert pod.mounts == (
         PodVolume("work", "wf-work", "/home/jovyan"),
@@ -112,6 +120,21 @@ def test_a_pod_is_read_with_its_own_containers_set_up(api: ApiState, pods: Kuber
         PodVolume("scratch", "train-scratch", ""),
     )
     assert (pod.phase, pod.started, pod.leaving) == (PodPhase.PENDING, False, False)
+
+
+def test_a_pod_is_read_with_what_another_one_like_it_is_made_of(api: ApiState, pods: KubernetesVisitedPods) -> None:
+    assert seen(api, pods, a_step()).set_up.template == PodTemplate(
+        "python:3.11",
+        {"cpu": "500m"},
+        {"memory": "1Gi"},
+        (
+            BorrowedVariable(BorrowedFrom.CONFIG_MAP, "c", prefix="C_", optional=True),
+            BorrowedVariable(BorrowedFrom.SECRET, "s", "TOKEN", "k"),
+            BorrowedVariable(BorrowedFrom.FIELD, name="NODE", key="spec.nodeName"),
+        ),
+        PodUser(1000, None, 100, (7,), never_root=True),
+        "default-editor",
+    )
 
 
 def test_a_pod_of_the_same_name_and_another_uid_is_another(api: ApiState, pods: KubernetesVisitedPods) -> None:

@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rokcsi.model.errors import GroupNotFound, SnapshotNotFound, VolumeNotFound
-from rokcsi.model.ids import GroupId, Handles, PoolId, SnapshotId, VolumeId
+from rokcsi.model.errors import GroupNotFound, NotFound, SnapshotNotFound, VolumeNotFound
+from rokcsi.model.ids import (
+    GroupId,
+    Handles,
+    PoolId,
+    SnapshotId,
+    VolumeId,
+    is_shown_alone,
+    own_handle,
+    pool_of_snapshot,
+    shown_alone,
+)
 
 HANDLES = Handles(PoolId("0" * 31 + "a"))
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=200)
@@ -86,3 +96,17 @@ def test_a_handle_of_another_kind_or_pool_is_unknown() -> None:
 def test_a_handle_that_is_nearly_right_is_unknown(change: Callable[[str], str]) -> None:
     with pytest.raises(VolumeNotFound):
         HANDLES.volume(change(HANDLES.of_volume(VolumeId.of_name("a"))))
+
+
+def test_a_snapshot_has_a_second_handle_that_names_the_same() -> None:
+    handles = Handles(PoolId.fresh())
+    one = SnapshotId.of_name("one")
+    own = handles.of_snapshot(one)
+    alone = shown_alone(own)
+    assert (is_shown_alone(own), is_shown_alone(alone)) == (False, True)
+    assert handles.snapshot(alone) == one
+    assert pool_of_snapshot(alone) == handles.pool
+    assert own_handle(alone) == own_handle(own) == own
+    for read in (handles.volume, handles.group):
+        with pytest.raises(NotFound):
+            read(alone)

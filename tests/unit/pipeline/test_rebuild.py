@@ -209,7 +209,7 @@ def test_a_cut_of_somebody_else_is_passed_over(world: World, cluster: MemoryClus
 
 
 _EMPTY = LabelledCut(
-    "g-1", dt.datetime.now(dt.UTC), (LabelledSnapshot("s-1", Bytes(1 << 30), Consistency.FROZEN, 0.001, {}),)
+    "g-1", dt.datetime.now(dt.UTC), (LabelledSnapshot("s-1", "v-1", Bytes(1 << 30), Consistency.FROZEN, 0.001, {}),)
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import GroupDiffers, NodeForgotten, PoolElsewhere, VolumeNotFound
 from rokcsi.model.ids import pool_of_volume
+from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.snapshot import Consistency
 from rokcsi.switchboard.node_cuts import NodeCuts
 from tests.fakes.switchboards import FakeCluster
@@ -38,6 +39,26 @@ def test_volumes_of_one_node_are_cut_together_and_the_name_gives_the_cut_again(
     assert len(node.pool.snapshots()) == 2
     with pytest.raises(GroupDiffers):
         cuts.cut("checkpoint-uid-before", asked[:1])
+
+
+def test_what_is_said_of_a_cut_comes_back_from_the_pool_with_it(cluster: FakeCluster, cuts: NodeCuts) -> None:
+    asked = volumes(cluster, "a", "b")
+    said = SaidOfGroup({asked[0]: {"rok/member": "größer"}}, {"rok/version": "7"})
+    cut = cuts.cut("c", asked, said)
+    plain = cuts.cut("d", asked[:1])
+    cluster.snapshot(asked[0], "alone")
+    pool = pool_of_volume(asked[0])
+    assert pool in cuts.pools()
+    first, second = cuts.labelled(pool)
+    assert [first.handle, second.handle] == [cut.handle, plain.handle]
+    found = {each.volume: each for each in first.snapshots}
+    assert {volume: found[volume].labels for volume in asked} == {volume: said.of(volume) for volume in asked}
+    assert {each.volume: each.snapshot for each in cut.volumes} == {v: each.snapshot for v, each in found.items()}
+    assert second.snapshots[0].labels == {}
+    assert cuts.is_there(cut.handle)
+    cuts.remove(cut.handle)
+    assert not cuts.is_there(cut.handle)
+    assert [each.handle for each in cuts.labelled(pool)] == [plain.handle]
 
 
 def test_a_cut_is_removed_with_its_snapshots_as_often_as_one_likes(cluster: FakeCluster, cuts: NodeCuts) -> None:

@@ -7,11 +7,12 @@ from rokcsi.model.sizes import Bytes
 from rokcsi.system.command import Completed
 from rokcsi.system.zfs import Zfs, ZfsProperty, pool_state
 from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused, refusal_of_number, refusal_of_text, refused
-from tests.fakes.recorded_zfs import RECORDED, RecordedZfs
+from tests.fakes.recorded_zfs import RECORDED, VERSIONS, RecordedZfs
 from tests.fakes.scripted_runner import ScriptedRunner
 
 MIB = 1 << 20
 OWN = ("dev.rokcsi:volume", "dev.rokcsi:snapshot", "dev.rokcsi:deleted")
+every_version = pytest.mark.parametrize("version", VERSIONS)
 
 
 def test_a_volume_is_made_with_its_properties_in_one_command() -> None:
@@ -28,8 +29,10 @@ def test_a_clone_is_made_larger_and_described_in_one_command() -> None:
     assert zfs.calls == [["zfs", "clone", *words]]
 
 
-def test_everything_below_a_dataset_is_read() -> None:
-    rows = {row.name: row for row in Zfs(RecordedZfs("everything is listed")).rows_below("recorded/ours", OWN)}
+@every_version
+def test_everything_below_a_dataset_is_read(version: str) -> None:
+    runner = RecordedZfs("everything is listed", version=version)
+    rows = {row.name: row for row in Zfs(runner).rows_below("recorded/ours", OWN)}
     volume, snapshot, larger = (rows[f"recorded/ours/{name}"] for name in ("v-1", "v-1@s-1", "v-4"))
     assert (volume.is_snapshot, volume.size, volume.block_size, volume.origin) == (False, 128 * MIB, 16384, None)
     assert (volume.written, volume.reserved) == (12288, 0)
@@ -43,15 +46,18 @@ def test_everything_below_a_dataset_is_read() -> None:
     assert not any(row.receiving for row in rows.values())
 
 
-def test_of_some_names_those_that_are_there_are_read() -> None:
-    runner = RecordedZfs("some are listed and some are missing")
+@every_version
+def test_of_some_names_those_that_are_there_are_read(version: str) -> None:
+    runner = RecordedZfs("some are listed and some are missing", version=version)
     names = ["recorded/ours/v-3", "recorded/ours/v-9", "recorded/ours/v-1@s-9"]
     assert [row.name for row in Zfs(runner).rows_of(names, OWN)] == ["recorded/ours/v-3"]
     assert list(Zfs(RecordedZfs()).rows_of([], OWN)) == []
 
 
-def test_properties_are_read_with_where_they_come_from() -> None:
-    found = {each.name: each for each in Zfs(RecordedZfs("properties")).properties(["recorded/ours"], ["guid"])}
+@every_version
+def test_properties_are_read_with_where_they_come_from(version: str) -> None:
+    runner = RecordedZfs("properties", version=version)
+    found = {each.name: each for each in Zfs(runner).properties(["recorded/ours"], ["guid"])}
     assert found["dev.rokcsi:pool"] == ZfsProperty("recorded/ours", "dev.rokcsi:pool", "a" * 32, "local")
     assert found["dev.rokcsi:pool"].is_local
     assert not found["snapdev"].is_local
@@ -83,15 +89,18 @@ REFUSALS = {
 }
 
 
+@every_version
 @pytest.mark.parametrize(("name", "refusal"), REFUSALS.items())
-def test_what_a_command_says_when_it_refuses_is_understood(name: str, refusal: ZfsRefusal) -> None:
-    assert RECORDED[name]["status"] != 0
-    assert refusal_of_text(RECORDED[name]["stderr"]) is refusal
+def test_what_a_command_says_when_it_refuses_is_understood(name: str, refusal: ZfsRefusal, version: str) -> None:
+    assert RECORDED[version][name]["status"] != 0
+    assert refusal_of_text(RECORDED[version][name]["stderr"]) is refusal
 
 
-def test_every_recorded_refusal_is_one_that_is_tested() -> None:
-    unknown = {name for name, each in RECORDED.items() if each["status"] not in {0, -6}} - set(REFUSALS)
-    assert {refusal_of_text(RECORDED[name]["stderr"]) for name in unknown} <= {
+@every_version
+def test_every_recorded_refusal_is_one_that_is_tested(version: str) -> None:
+    recorded = RECORDED[version]
+    unknown = {name for name, each in recorded.items() if each["status"] not in {0, -6}} - set(REFUSALS)
+    assert {refusal_of_text(recorded[name]["stderr"]) for name in unknown} <= {
         ZfsRefusal.MISSING,
         ZfsRefusal.AWAY,
         ZfsRefusal.READONLY,
@@ -104,6 +113,14 @@ def test_a_refusal_carries_what_zfs_said() -> None:
     ) as found:
         Zfs(RecordedZfs("the snapshot is missing")).clone("a/b@c", "a/d", {})
     assert found.value.refusal is ZfsRefusal.MISSING
+
+
+@every_version
+def test_a_property_that_cannot_be_set_is_a_refusal_whatever_the_status_is(version: str) -> None:
+    runner = RecordedZfs("a reservation that does not fit", version=version)
+    with pytest.raises(ZfsRefused) as found:
+        Zfs(runner).set_properties("tank/p/v-1", {"refreservation": "100G"})
+    assert found.value.refusal is ZfsRefusal.FULL
 
 
 def test_a_command_that_dies_has_failed() -> None:

@@ -4,9 +4,10 @@ import pytest
 
 from rokcsi.system.zfs_refusals import ZfsRefusal, ZfsRefused
 from rokcsi.system.zpool import Zpool, ZpoolFacts
-from tests.fakes.recorded_zfs import RecordedZfs
+from tests.fakes.recorded_zfs import VERSIONS, RecordedZfs
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     ("name", "redundant"),
     [
@@ -17,8 +18,8 @@ from tests.fakes.recorded_zfs import RecordedZfs
         ("a pool of a disk and a mirror", False),
     ],
 )
-def test_a_pool_is_known_by_its_layout(name: str, *, redundant: bool) -> None:
-    runner = RecordedZfs(f"{name} has properties", f"{name} is listed")
+def test_a_pool_is_known_by_its_layout(name: str, *, redundant: bool, version: str) -> None:
+    runner = RecordedZfs(f"{name} has properties", f"{name} is listed", version=version)
     assert Zpool(runner, "shown").facts() == ZpoolFacts("ONLINE", redundant, 0, "enabled")
 
 

@@ -19,23 +19,25 @@ from rokcsi.model.history import Version
 from rokcsi.model.runs import Attempt, Run
 from rokcsi.model.visits import version_at_door
 from rokcsi.timeline.announcing import Announcing
-from rokcsi.timeline.keeping import Keeping, KeepingRules
+from rokcsi.timeline.delay import Part
+from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
 from rokcsi.timeline.room import Room, RoomRules
 from rokcsi.timeline.settling import Settling
 from rokcsi.timeline.taking import Taking
 from rokcsi.timeline.visiting import Visiting, VisitParts
 from rokcsi.timeline.witness import Witness
+from tests.fakes.snapshot_contents import MemoryContents
 from tests.fakes.visited_cluster import LONG_AGO, NAMESPACE, MemoryCuts, MemoryNotices, MemoryPods, passage
 
 
 class CopiedCatalogs(NamespaceCatalogs):
     """New catalogues are copies of an empty one: to make one from nothing takes a third of a second."""
 
-    empty: Path
+    empty: Path | None = None
 
     def of(self, namespace: str) -> SqlCatalog:
         path = self._folder / f"{namespace}.sqlite"
-        if not path.exists():
+        if self.empty is not None and not path.exists():
             shutil.copyfile(self.empty, path)
         return super().of(namespace)
 
@@ -54,6 +56,8 @@ class Timeline:
     pods: MemoryPods = field(default_factory=MemoryPods)
     cuts: MemoryCuts = field(default_factory=MemoryCuts)
     notices: MemoryNotices = field(default_factory=MemoryNotices)
+    contents: MemoryContents = field(default_factory=MemoryContents)
+    waits: list[tuple[Side, Part, float]] = field(default_factory=list)
     room: RoomRules = field(default_factory=RoomRules)
     began: dt.datetime = LONG_AGO
     now: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
@@ -61,6 +65,7 @@ class Timeline:
     filed: list[str] = field(default_factory=list)
     since: dt.datetime | None = LONG_AGO
     shelves: NamespaceCatalogs = field(init=False)
+    parts: VisitParts = field(init=False)
     visiting: Visiting = field(init=False)
     settling: Settling = field(init=False)
 
@@ -72,7 +77,7 @@ class Timeline:
         clock = iter([self.began])
         announcing = Announcing(self.notices)
         self.shelves = CopiedCatalogs(self.folder)
-        parts = VisitParts(
+        self.parts = VisitParts(
             self.pods,
             self.shelves,
             Taking(self.cuts),
@@ -81,14 +86,24 @@ class Timeline:
             Witness(lambda: next(clock, dt.datetime.now(dt.UTC))),
             self.begun.append,
             self.filed.append,
+            self,
         )
-        self.visiting = Visiting(parts)
+        self.visiting = Visiting(self.parts)
         self.settling = Settling(self.pods, self.shelves, self.visiting, lambda: self.now)
+
+    def lose_catalogues(self) -> None:
+        """Begin as a new process would whose volume is empty."""
+        self.shelves.close()
+        shutil.rmtree(self.folder)
+        self.start()
 
     def keeping(self, **rules: object) -> Keeping:
         """Give retention with these rules."""
         made = KeepingRules(**rules)  # type: ignore[arg-type]  # the rules' own fields
-        return Keeping(self.pods, self.shelves, self.cuts, self.visiting, made)
+        return Keeping(KeepingParts(self.pods, self.shelves, self.cuts, self.contents), self.visiting, made)
+
+    def waited(self, side: Side, part: Part, seconds: float) -> None:
+        self.waits.append((side, part, seconds))
 
     def enters(self, at: PodAtDoor, claim: str = "work") -> Version | None:
         return self.version(self.visiting.enters(passage(at, Side.BEFORE, claim, self.since)))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rokcsi.kube.claim_events import ClaimEvents
 from rokcsi.kube.claim_watch import claim_watches
 from rokcsi.kube.claims import KubernetesClaims
+from rokcsi.kube.owner_events import OwnerEvents
 from rokcsi.timeline import desk as module
 from rokcsi.timeline.desk import Desk
 from tests.fakes.api_server import ApiState, api_server
@@ -27,7 +27,7 @@ class Timeline:
 
     def __init__(self, api: ApiState, client: Any) -> None:
         self.api, self.places, self.log = api, KnownPlaces({POOL: "here"}), CountedPlacements()
-        self.desk = Desk(KubernetesClaims(client, "rokcsi.dev"), self.places, ClaimEvents(client, "timeline"), self.log)
+        self.desk = Desk(KubernetesClaims(client, "rokcsi.dev"), self.places, OwnerEvents(client, "timeline"), self.log)
         self.watches = claim_watches(client, self.desk)
 
     def node_of(self, name: str) -> str:

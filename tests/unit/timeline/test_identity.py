@@ -113,3 +113,15 @@ def test_a_driver_of_kfp_is_no_step() -> None:
 def test_names_that_somebody_made_very_long_are_cut() -> None:
     found = identity_of(pod({"katib.kubeflow.org/trial": "x" * 900}))
     assert len(found.run) == len(found.pipeline) == 200
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"rokcsi.dev/pipeline": "titanic", "rokcsi.dev/step": "train"}, StepIdentity("titanic", "run-7", "train")),
+        ({"job-name": "fit", "controller-uid": JOB_UID}, StepIdentity("run-7", "run-7", "fit")),
+        ({}, StepIdentity("run-7", "run-7", "pod-1")),
+    ],
+)
+def test_jobs_are_steps_of_one_run_where_their_labels_say_so(more: Mapping[str, str], expected: StepIdentity) -> None:
+    assert identity_of(pod({"rokcsi.dev/run": "run-7", **more})) == expected

@@ -14,7 +14,7 @@ from rokcsi.model.history import ReasonKind, VersionState
 from rokcsi.model.runs import RunStatus, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.timeline.room import RoomRules
-from tests.fakes.visited_cluster import NAMESPACE, handle, passage
+from tests.fakes.visited_cluster import NAMESPACE, TEMPLATE, handle, passage
 from tests.unit.timeline.conftest import Timeline, after, before
 
 
@@ -36,6 +36,7 @@ def test_a_visit_leaves_a_version_before_and_one_after_it(timeline: Timeline) ->
     ]
     assert (first.reason.run, first.reason.step, first.reason.attempt) == ("train-01234567", "train-1", 1)
     assert first.reason.environment == {"EPOCHS": "3"}
+    assert first.reason.template == second.reason.template == TEMPLATE
     assert first.reason.exit_status is None
     assert second.reason.exit_status == 3
     assert second.parent == first.id

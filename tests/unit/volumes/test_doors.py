@@ -11,7 +11,7 @@ import pytest
 
 from rokcsi.model.consent import CHECKPOINT_POLICY
 from rokcsi.model.deadline import Deadline, deadline
-from rokcsi.model.doorkeeper import Passage
+from rokcsi.model.doorkeeper import Passage, Side
 from rokcsi.model.errors import Busy, CheckpointFailed, TimelineAway
 from rokcsi.model.node import PublishRequest
 from rokcsi.pools.memory import MemoryPool
@@ -246,3 +246,27 @@ def test_without_doors_nothing_is_looked_up_for_them(tmp_path: Path, monkeypatch
     house.publish(volume, access=MOUNTED)
     house.unpublish(volume)
     assert not looked
+
+
+class RememberedWaits:
+    def __init__(self) -> None:
+        self.waits: list[tuple[Side, float, bool]] = []
+
+    def waited(self, side: Side, seconds: float, *, answered: bool) -> None:
+        self.waits.append((side, seconds, answered))
+
+
+def test_every_wait_for_the_timeline_is_counted_answered_or_not(keeper: ScriptedDoorkeeper) -> None:
+    waits, now = RememberedWaits(), [0.0]
+
+    def takes_time(passage: Passage) -> None:
+        now[0] += 2.5
+        if passage.side is Side.AFTER:
+            raise TimelineAway("away")
+
+    keeper.meanwhile = takes_time
+    doors = AskingDoors(keeper, DoorRules(), lambda: now[0], waits)
+    doors.pass_in(facts(), "a", wanted=True)
+    doors.pass_in(facts(), "b", wanted=True)
+    doors.pass_out(facts(), "a", wanted=True)
+    assert waits.waits == [(Side.BEFORE, 2.5, True), (Side.AFTER, 2.5, False)]

@@ -7,6 +7,8 @@ for the lab to show.
 from __future__ import annotations
 
 import datetime as dt
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
 
+from rokcsi.cli.rokctl import app
 from rokcsi.config.roles import TimelineSettings, TlsFiles
 from rokcsi.config.settings import CheckpointSettings
 from rokcsi.csi.timeline_line import TimelineLine
@@ -24,17 +30,21 @@ from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Side
 from rokcsi.model.errors import CatalogTaken, TimelineAway
+from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
+from rokcsi.model.pool import Pool
 from rokcsi.model.visits import version_at_door
+from rokcsi.observe.timeline_metrics import TimelineMetrics
 from rokcsi.volumes.doors import AskingDoors, DoorRules, FailurePolicy
 from rokcsi.wiring.checkpoints import Checkpoints, serve_checkpoints
 from tests.fakes.api_server import ApiState, api_server
 from tests.fakes.certificates import Authority
 from tests.fakes.csi_driver import RememberedCalls
-from tests.fakes.kube_objects import CLAIMS, PODS, VOLUMES, a_claim, a_volume
+from tests.fakes.kube_objects import CLAIMS, CONTENTS, PODS, SNAPSHOTS, VOLUMES, a_claim, a_volume
 from tests.fakes.memory_mounter import MemoryMounter
 from tests.fakes.node_house import SHARED, NodeHouse
+from tests.fakes.patience import eventually
 from tests.fakes.switchboards import CONTROLLER, NODES, FakeCluster, fake_cluster
 
 HOME = "/api/v1/namespaces/work"
@@ -46,6 +56,7 @@ class World:
     """One node with its kubelet's calls, a timeline, an API server."""
 
     api: ApiState
+    address: str
     cluster: FakeCluster
     house: NodeHouse
     line: TimelineLine
@@ -83,6 +94,9 @@ class World:
     def unpublish(self, volume: str, pod: str) -> None:
         self.house.unpublish(volume, f"{pod}-{volume}")
 
+    def pool(self) -> Pool:
+        return self.cluster.nodes[0].pool
+
     def events(self) -> list[str]:
         return [body["reason"] for path, body in self.api.things.items() if path.startswith(f"{HOME}/events/")]
 
@@ -101,13 +115,15 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         cluster = parts.enter_context(fake_cluster(tmp_path / "run", authority, size=1))
         files = authority.issue(CONTROLLER)
         tls = TlsFiles(str(files.certificate), str(files.key), str(files.authorities))
-        checkpoints = CheckpointSettings(None, 10.0, "ignore", str(tmp_path / "catalogs"), 5, None, 0.7)
+        checkpoints = CheckpointSettings(None, 10.0, "ignore", str(tmp_path / "catalogs"), 5, None, 0.7, "127.0.0.1:0")
         settings = TimelineSettings(
             "rokcsi.dev", None, "info", "text", "static:x", NODES, CONTROLLER, "127.0.0.1:0", tls, checkpoints
         )
 
         def serve() -> Checkpoints:
-            return serve_checkpoints(settings, cluster.directory, client, RememberedCalls(), parts)
+            return serve_checkpoints(
+                settings, cluster.directory, client, RememberedCalls(), TimelineMetrics(CollectorRegistry()), parts
+            )
 
         served = serve()
         line = TimelineLine(tls_channel(served.endpoint, authority.issue(NODES).read(), CONTROLLER))
@@ -117,7 +133,7 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         house = NodeHouse(
             cluster.nodes[0].pool, MemoryMounter(), tmp_path / "kubelet", tmp_path / "records", doors=doors
         )
-        yield World(api, cluster, house, line, served, serve)
+        yield World(api, client.configuration.host, cluster, house, line, served, serve)
 
 
 def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts_it(world: World) -> None:
@@ -125,7 +141,7 @@ def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts
     world.pod("train-1", ["work", "data"])
     for volume in (work, data, work):
         world.publish(volume, "train-1")
-    pool = world.cluster.nodes[0].pool
+    pool = world.pool()
     assert len(pool.snapshots()) == 2
     assert len({snapshot.group for snapshot in pool.snapshots()}) == 1
     world.pod("train-1", ["work", "data"], "Failed", 137)
@@ -208,6 +224,24 @@ def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
     assert world.events() == ["CheckpointTaken"]
 
 
+def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(world: World, tmp_path: Path) -> None:
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    world.pod("train-1", ["work"], "Failed", 137)
+    world.unpublish(volume, "train-1")
+    known = world.server.shelves.of("work").versions.list(VersionFilter())
+    world.server.stop()
+    shutil.rmtree(tmp_path / "catalogs")
+    catalog = world.again().shelves.of("work")
+    found = catalog.versions.list(VersionFilter())
+    assert [each.id for each in found] == [each.id for each in known]
+    assert [each.members for each in found] == [each.members for each in known]
+    assert [each.reason.exit_status for each in found] == [None, 137]
+    [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
+    assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
+
+
 class AwayOnce:
     """A line on which nobody answers the first question."""
 
@@ -220,3 +254,102 @@ class AwayOnce:
             self._away = False
             raise TimelineAway("away")
         self._line.asked(*question, **manner)
+
+
+def test_a_snapshot_with_an_origin_gets_the_content_of_that_checkpoint(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    version = version_at_door("uid-train-1", Side.BEFORE)
+    source = {"source": {"volumeSnapshotContentName": "rokcsi.work.before"}}
+    metadata = {"namespace": "work", "name": "before", "uid": "u1", "annotations": {"rok/origin": version}}
+    world.api.have(f"{SNAPSHOTS}/before", {"metadata": metadata, "spec": source})
+    place = f"{CONTENTS}/rokcsi.work.before"
+    eventually(lambda: place in world.api.things)
+    handle = world.api.things[place]["spec"]["source"]["snapshotHandle"]
+    assert own_handle(handle) in {Handles(world.pool().id).of_snapshot(each.id) for each in world.pool().snapshots()}
+    world.api.delete(f"{SNAPSHOTS}/before")
+    eventually(lambda: place not in world.api.things)
+    assert len(world.pool().snapshots()) == 1
+
+
+def test_the_checkpoints_of_a_namespace_go_when_it_does(world: World) -> None:
+    work = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(work, "train-1")
+    assert world.pool().snapshots()
+    eventually(lambda: "/api/v1/namespaces" in {path for path, _ in world.api.watchers})
+    world.api.delete(HOME)
+    eventually(lambda: not world.pool().snapshots())
+
+
+class TestPeople:
+    """Users of the cluster, with `rokctl` and its real way through the API server."""
+
+    @pytest.fixture
+    def rokctl(self, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+        world.api.tokens = {"token-of-ann": "ann", "token-of-eve": "eve"}
+        verbs = (("get", "pods"), ("create", "volumesnapshots"), ("delete", "volumesnapshots"))
+        world.api.rights = {("ann", verb, resource, "work") for verb, resource in verbs}
+        place = "/api/v1/namespaces/rokcsi-system/services/https:rok-timeline:people"
+        world.api.services = {place: world.server.people}
+        users = [{"name": user, "user": {"token": f"token-of-{user}"}} for user in ("ann", "eve")]
+        contexts = [
+            {"name": user, "context": {"cluster": "lab", "user": user, "namespace": "work"}} for user in ("ann", "eve")
+        ]
+        cluster = {"name": "lab", "cluster": {"server": world.address}}
+        config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "users": users, "contexts": contexts}
+        (tmp_path / "kubeconfig").write_text(json.dumps(config | {"current-context": "ann"}))
+        monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
+
+        def run(*words: str, of: str = "ann", status: int = 0) -> str:
+            result = CliRunner().invoke(app, ["--context", of, *words])
+            assert result.exit_code == status, result.output
+            return result.output
+
+        return run
+
+    def test_a_state_is_taken_found_opened_kept_and_let_go(self, world: World, rokctl: Callable[..., str]) -> None:
+        world.claim("work")
+        world.claim("data")
+        world.pod("lab-0", ["work", "data"], "Running")
+        world.api.things[f"{PODS}/lab-0"]["spec"]["containers"][0]["image"] = "notebook:1"
+        taken = rokctl("checkpoint", "lab-0", "-m", "why").split()[0]
+        assert rokctl("get", "versions", "-o", "name").strip() == taken
+        assert len(world.cluster.nodes[0].pool.snapshots()) == 2
+        assert "notebook:1" in rokctl("describe", taken)
+        address = rokctl("url", taken.partition("/")[2][:8]).strip()
+        manifest = list(yaml.safe_load_all(rokctl("restore", address, "--as", "again", "--manifest")))
+        assert [each["metadata"]["name"] for each in manifest] == ["again-work", "again-data", "again"]
+        assert f"{CLAIMS}/again-work" not in world.api.things
+        rokctl("restore", address, "--as", "again", "--", "jupyter", "lab")
+        made = world.api.things[f"{PODS}/again"]
+        assert made["spec"]["containers"][0]["command"] == ["jupyter", "lab"]
+        origin = world.api.things[f"{CLAIMS}/again-data"]["metadata"]["annotations"]["rok/origin"]
+        assert world.server.origins.snapshot_for(NamespacedName("work", "again-data"), origin)
+        world.api.delete(f"{CLAIMS}/again-work")
+        assert "there is the PersistentVolumeClaim again-data" in rokctl("restore", taken, "--as", "again", status=4)
+        assert f"{CLAIMS}/again-work" not in world.api.things
+        rokctl("pin", taken)
+        assert "pinned" in rokctl("delete", taken, "--yes", status=5)
+        rokctl("unpin", taken)
+        rokctl("delete", taken, "--yes")
+        assert not world.cluster.nodes[0].pool.snapshots()
+
+    def test_somebody_without_rights_is_told_so(self, world: World, rokctl: Callable[..., str]) -> None:
+        world.claim("work")
+        world.pod("lab-0", ["work"], "Running")
+        assert "eve may not create volumesnapshots in the namespace work" in rokctl(
+            "checkpoint", "lab-0", of="eve", status=8
+        )
+        assert "eve may not get pods" in rokctl("get", "versions", of="eve", status=8)
+        world.api.tokens.clear()
+        assert "does not know this token" in rokctl("get", "versions", status=8)
+        assert not world.cluster.nodes[0].pool.snapshots()
+
+    def test_what_is_not_to_be_had_of_a_cluster_is_told(self, world: World, rokctl: Callable[..., str]) -> None:
+        assert "rokctl knows checkpoints" in rokctl("get", "notebooks", status=8)
+        assert "leave --context out" in rokctl("retain", "--keep-last", "1", status=8)
+        assert "no way into the cluster nowhere" in rokctl("get", "versions", of="nowhere", status=2)
+        world.api.services = {}
+        assert "no timeline that answers people" in rokctl("get", "versions", status=7)

@@ -1,0 +1,179 @@
+"""Checkpoints that the pools hold and no catalogue knows are filed again: the timeline has lost its volume, or was given an old one.
+
+Pool by pool, when the timeline begins, and later for the nodes that come back. It only adds:
+whoever removes a version removes its cut too, so what stands in a pool without a version was
+lost. What nobody wants of it any more (its namespace is gone, there are newer runs) goes by
+the same rules as ever, once it is filed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from rokcsi.model.catalog import Catalog, VersionFilter
+from rokcsi.model.cluster import LabelledCut
+from rokcsi.model.doorkeeper import PodAtDoor, Side
+from rokcsi.model.errors import InvalidRequest, RecordNotFound, RokcsiError
+from rokcsi.model.history import Version
+from rokcsi.model.ids import PoolId
+from rokcsi.model.runs import Attempt, MountedVolume, Run, StepStatus
+from rokcsi.model.visits import VolumeCuts, cut_at_door, version_at_door
+from rokcsi.pipeline.label_reading import read_version
+from rokcsi.pipeline.rebuilt import runs_of
+from rokcsi.timeline.labelling import ToldVisit, is_of_a_visit, told_visit
+from rokcsi.timeline.visiting import Visiting, VisitParts
+
+LOOK_AGAIN_SECONDS = 30.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a cut says: whose visit it was, the version that it was made for, and what the pod mounted."""
+
+    visit: ToldVisit
+    version: Version
+    before: Version | None
+    mounts: tuple[MountedVolume, ...]
+
+
+class Rebuilding:
+    """Looks through each pool once, with the parts that visits are dealt with by."""
+
+    def __init__(self, parts: VisitParts, cuts: VolumeCuts, visiting: Visiting) -> None:
+        self._parts = parts
+        self._cuts = cuts
+        self._visiting = visiting
+        self._seen: set[PoolId] = set()
+
+    def look(self) -> float:
+        """Look through the pools that were not looked through yet; give the seconds until the next look."""
+        for pool in self._cuts.pools():
+            if pool not in self._seen:
+                self._look_through(pool)
+        return LOOK_AGAIN_SECONDS
+
+    def _look_through(self, pool: PoolId) -> None:
+        """File what a pool holds; where that fails it is looked through again."""
+        try:
+            for namespace, told in _by_namespace(self._cuts.labelled(pool)).items():
+                with suppress(InvalidRequest):  # no namespace can have such a name: somebody has made the label up
+                    self._file(namespace, told)
+        except RokcsiError as error:
+            _log.warning("a pool could not be looked through for checkpoints", extra={"error": str(error)})
+        else:
+            self._seen.add(pool)
+
+    def _file(self, namespace: str, told: Sequence[Told]) -> None:
+        with self._visiting.alone(namespace):
+            catalog = self._parts.shelves.of(namespace)
+            lost = [each for each in told if self._is_lost(catalog, each.version)]
+            versions = {each.version.id: each.version for each in lost}
+            owners = {each.id: each for each in catalog.versions.list(VersionFilter())} | versions
+            resting = {each.version.id: found for each in lost if (found := _resting(each, owners)) is not None}
+            for version in sorted([*versions.values(), *resting.values()], key=lambda each: each.created_at):
+                if not _knows(catalog, version.id):
+                    catalog.versions.add(version)
+            self._file_runs(namespace, catalog, lost)
+        if lost:
+            _log.info("filed lost checkpoints again", extra={"number": len(versions) + len(resting)})
+            self._parts.filed(namespace)
+
+    def _is_lost(self, catalog: Catalog, version: Version) -> bool:
+        """Tell whether nothing rests on a cut that is there; it may have gone while the pool was listed."""
+        if _knows(catalog, version.id) or catalog.versions.sharing(version.cut_name):
+            return False
+        return version.cut is not None and self._cuts.is_there(version.cut)
+
+    def _file_runs(self, namespace: str, catalog: Catalog, lost: Iterable[Told]) -> None:
+        """Have the attempts of which something was lost in their runs."""
+        told = {version: each for each in lost for version in _sides(each)}
+        for run in runs_of(catalog.versions.list(VersionFilter()), ()):
+            for step in run.steps:
+                for attempt in step.attempts:
+                    found = told.get(attempt.after or "") or told.get(attempt.before or "")
+                    if found is not None:
+                        self._file_attempt(namespace, run, step.name, _visited(attempt, found))
+
+    def _file_attempt(self, namespace: str, run: Run, step: str, attempt: Attempt) -> None:
+        at = PodAtDoor(namespace, attempt.pod, attempt.pod_uid)
+        if attempt.exit_status is None and self._parts.pods.pod(at) is not None:
+            attempt = replace(attempt, status=StepStatus.RUNNING, finished_at=None, message="")
+            self._parts.begun(at)
+        self._visiting.book(namespace).found_again(run, step, attempt)
+
+
+def _by_namespace(cuts: Iterable[LabelledCut]) -> Mapping[str, Sequence[Told]]:
+    found: dict[str, list[Told]] = defaultdict(list)
+    for cut in cuts:
+        if is_of_a_visit(cut.snapshots[0].labels):
+            try:
+                told = _told(cut)
+                found[told.visit.pod.namespace].append(told)
+            except InvalidRequest as error:
+                _log.warning("a checkpoint cannot be filed again", extra={"snapshot": cut.handle, "error": str(error)})
+    return found
+
+
+def _told(cut: LabelledCut) -> Told:
+    """Read all that a cut says; raise InvalidRequest where it is wrong or incomplete."""
+    visit, read = told_visit(cut.snapshots[0].labels), read_version(cut)
+    uid, side = visit.pod.uid, visit.side
+    if read.version.id != version_at_door(uid, side):
+        raise InvalidRequest(f"its labels say that it is the version {read.version.id}, which is not that visit's")
+    version = replace(read.version, cut_name=cut_at_door(uid, side), late=visit.late)
+    source = {snapshot.snapshot: snapshot.volume for snapshot in cut.snapshots}
+    mounts = tuple(
+        MountedVolume(
+            member.volume, member.claim, member.mount_path, readonly=member.readonly, volume=source[member.snapshot]
+        )
+        for member in version.members
+    )
+    return Told(visit, version, read.before, mounts)
+
+
+def _resting(told: Told, owners: Mapping[str, Version]) -> Version | None:
+    """Give the version before the pod, where it rests on a cut whose owner is known, with its members there."""
+    before, wanted = told.before, told.visit.resting
+    owner = owners.get(before.same_cut_as or "") if before is not None else None
+    if before is None or owner is None or before.id != version_at_door(told.visit.pod.uid, Side.BEFORE):
+        return None
+    there = {member.snapshot: member for member in owner.members}
+    if len(wanted) != len(told.version.members) or not set(wanted) <= there.keys():
+        return None
+    members = (
+        replace(member, snapshot=snapshot, size=there[snapshot].size, consistency=there[snapshot].consistency)
+        for member, snapshot in zip(told.version.members, wanted, strict=True)
+    )
+    return replace(
+        before,
+        members=tuple(members),
+        cut=owner.cut,
+        cut_name=owner.cut_name,
+        claims=told.version.claims,
+        freeze_window_seconds=owner.freeze_window_seconds,
+        consistency=owner.consistency,
+        late=False,
+    )
+
+
+def _sides(told: Told) -> Sequence[str]:
+    """Give the ids of the versions that a cut tells of."""
+    return [each.id for each in (told.version, told.before) if each is not None]
+
+
+def _visited(attempt: Attempt, told: Told) -> Attempt:
+    pod = told.visit.pod
+    return replace(attempt, pod=pod.name, pod_uid=pod.uid, mounts=told.mounts)
+
+
+def _knows(catalog: Catalog, version: str) -> bool:
+    try:
+        catalog.versions.get(version)
+    except RecordNotFound:
+        return False
+    return True

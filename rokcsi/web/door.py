@@ -1,0 +1,137 @@
+"""What is answered to whom: each request is of somebody, about one namespace, and needs one right there.
+
+GET    /v1/namespaces/NAMESPACE/versions            all that are ready
+POST   /v1/namespaces/NAMESPACE/versions            one is taken of a pod: {"pod", "title", "message"}
+GET    /v1/namespaces/NAMESPACE/versions/VERSION    one
+PUT    /v1/namespaces/NAMESPACE/versions/VERSION    one is pinned, or not: {"pinned"}
+DELETE /v1/namespaces/NAMESPACE/versions/VERSION    one is let go
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from rokcsi.model import errors
+from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
+from rokcsi.web.wire import Document, refused, written
+
+_PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LONGEST_TEXT = 4096
+_STATUSES: dict[type[errors.RokcsiError], int] = {
+    errors.TokenRefused: 401,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.InvalidRequest: 400,
+    errors.OutOfRange: 400,
+    errors.OutOfSpace: 507,
+    errors.StillInUse: 409,
+    errors.Busy: 503,
+    errors.NotSupported: 501,
+    errors.NotAllowed: 403,
+    errors.Unavailable: 503,
+}
+_RIGHTS = {"GET": Right.LOOK, "POST": Right.TAKE, "PUT": Right.TAKE, "DELETE": Right.REMOVE}
+_METHODS = {False: {"GET", "POST"}, True: {"GET", "PUT", "DELETE"}}  # of all, of one
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request: `token` is what the asker shows, `body` JSON or nothing."""
+
+    method: str
+    path: str
+    token: str
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status of HTTP, and JSON."""
+
+    status: int
+    document: Document
+
+
+class Door:
+    """Translates, has the asker's right looked at, asks, translates back; never raises."""
+
+    def __init__(self, people: People, checkpoints: AskedCheckpoints) -> None:
+        self._people = people
+        self._checkpoints = checkpoints
+
+    def answer(self, asked: Asked) -> Answer:
+        """Give what is answered."""
+        try:
+            return self._answered(asked)
+        except errors.RokcsiError as error:
+            status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 500)
+            return Answer(status, refused(error))
+        except Exception as error:  # noqa: BLE001 - whoever asked is told, and the log says where
+            _log.exception("unexpected", extra={"method": asked.method})
+            return Answer(
+                500, refused(errors.Damaged(f"unexpected {type(error).__name__}; the timeline's log says where"))
+            )
+
+    def _answered(self, asked: Asked) -> Answer:
+        place = _PATH.fullmatch(asked.path)
+        right = _RIGHTS.get(asked.method)
+        if place is None or right is None or asked.method not in _METHODS[place["version"] is not None]:
+            raise errors.RecordNotFound("there is only /v1/namespaces/NAMESPACE/versions, and each VERSION below it")
+        namespace, version = place["namespace"], unquote(place["version"] or "")
+        person = self._admitted(asked.token, right, namespace)
+        document = self._done(asked, person, namespace, version)
+        _log.info(
+            "answered", extra={"method": asked.method, "operation": f"{namespace}/{version}", "what": person.name}
+        )
+        return Answer(200, document)
+
+    def _admitted(self, token: str, right: Right, namespace: str) -> Person:
+        """Give who asks, where they may; raise TokenRefused, NotAllowed, InvalidRequest, RosterAway."""
+        if _NAMESPACE.fullmatch(namespace) is None:
+            raise errors.InvalidRequest(f"{namespace[:80]!r} is no name of a namespace")
+        person = self._people.who(token)
+        if not self._people.may(person, right, namespace):
+            verb, resource, _ = right.value
+            raise errors.NotAllowed(f"{person.name} may not {verb} {resource} in the namespace {namespace}")
+        return person
+
+    def _done(self, asked: Asked, person: Person, namespace: str, version: str) -> Document:
+        match asked.method:
+            case "POST":
+                return written(self._checkpoints.take(namespace, _wish(asked.body, person)))
+            case "PUT":
+                return written(
+                    self._checkpoints.pin(namespace, version, pinned=_given(asked.body).get("pinned") is True)
+                )
+            case "DELETE":
+                return written(self._checkpoints.remove(namespace, version))
+        if version:
+            return written(self._checkpoints.version(namespace, version))
+        return {"versions": [written(each) for each in self._checkpoints.versions(namespace)]}
+
+
+def _wish(body: bytes, person: Person) -> Wish:
+    given = _given(body)
+    texts = {name: given.get(name, "") for name in ("pod", "title", "message")}
+    for name, text in texts.items():
+        if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
+            raise errors.InvalidRequest(f"{name} is a text of up to {_LONGEST_TEXT} characters")
+    if not texts["pod"]:
+        raise errors.InvalidRequest("name the pod that a checkpoint is to be taken of")
+    return Wish(**texts, author=person.name)
+
+
+def _given(body: bytes) -> Document:
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise errors.InvalidRequest(f"this is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise errors.InvalidRequest("a JSON object is wanted")
+    return given
