@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rokcsi.catalog.namespaces import NamespaceCatalogs
 from rokcsi.config.roles import TimelineSettings
@@ -54,6 +54,16 @@ _SETTLERS = 2
 _KEEP_SECONDS = 5.0  # what has to go may wait until those who come are through
 
 
+class _Worker(Protocol):
+    """What works in threads of its own."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Let what is under way end, and begin nothing more."""
+
+
 class Checkpoints:
     """All of it, begun and ended together; nodes and the switchboard ask at `endpoint`, people where the settings say."""
 
@@ -80,18 +90,21 @@ class Checkpoints:
         telling = Telling(OwnerEvents(api, component, SNAPSHOT), _NotProvided(log))
         self._providing = Providing(contents, self.origins, visiting.alone, telling)
         self._snapshots_due: Agenda[NamespacedName, NamespacedName] = Agenda(self._providing.look, 1, "snapshots")
-        self._watches = (
-            snapshot_watch(api, self._provide, self._look_at_leftovers),
-            namespace_watch(api, self._namespace_gone),
-        )
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
         self._pools_due: Agenda[str, str] = Agenda(lambda _: self._rebuilding.look(), 1, "pools")
         self._server = _server(settings, visiting, self.origins, calls)
-        self._alone = ExitStack()
         asked = Asked(AskedParts(pods, self.shelves, cuts, room, visiting, keeping, self._undo))
         self._asked_due: Agenda[str, str] = Agenda(asked.look, 1, "asked")
         self._door = _door(settings, Door(KubernetesPeople(api), asked))
+        agendas = (self._visits_due, self._kept_due, self._asked_due, self._pools_due, self._snapshots_due)
+        watches = (
+            snapshot_watch(api, self._provide, self._look_at_leftovers),
+            namespace_watch(api, self._namespace_gone),
+        )
+        doors = [self._server] if self._door is None else [self._server, self._door]
+        self._workers: tuple[_Worker, ...] = (*agendas, *watches, *doors)
+        self._running = ExitStack()
 
     @property
     def people(self) -> str:
@@ -105,39 +118,23 @@ class Checkpoints:
 
     def start(self) -> None:
         """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken, CatalogTaken."""
-        self._alone.enter_context(self.shelves.kept_alone())
-        seconds = self._rebuilding.look()  # before pods come again to runs that are not known
-        self._visits_due.start()
-        self._kept_due.start()
-        self._asked_due.start()
-        self._pools_due.start()
-        self._pools_due.put("pools", "pools", seconds)
+        self._running.enter_context(self.shelves.kept_alone())
+        self._running.callback(self.shelves.close)
+        self._pools_due.put(
+            "pools", "pools", self._rebuilding.look()
+        )  # before pods come again to runs that are not known
         for pod in self._settling.unsettled():
             self._settle(pod)
         for namespace in self.shelves.namespaces():
             self._keep(namespace)
             self._undo(namespace)
-        self._snapshots_due.start()
-        for watch in self._watches:
-            watch.start()
-        self._server.start()
-        if self._door is not None:
-            self._door.start()
+        for each in self._workers:
+            each.start()
+            self._running.callback(each.stop)
 
     def stop(self) -> None:
         """Let what is under way end, begin nothing more, and give the catalogues back."""
-        if self._door is not None:
-            self._door.stop()
-        self._server.stop()
-        for watch in self._watches:
-            watch.stop()
-        self._snapshots_due.stop()
-        self._visits_due.stop()
-        self._kept_due.stop()
-        self._asked_due.stop()
-        self._pools_due.stop()
-        self.shelves.close()
-        self._alone.close()
+        self._running.close()
 
     def _settle(self, pod: PodAtDoor) -> None:
         self._visits_due.put(pod.uid, pod, FIRST_LOOK_SECONDS)

@@ -45,8 +45,17 @@ def _thin_devices(where: PoolSpecification) -> dict[str, int]:
 
 
 def _zfs(where: PoolSpecification) -> dict[str, int]:
-    kinds = {"volumes": "volume", "snapshots": "snapshot"}
-    return {word: len(zfs("list", "-H", "-t", kind, "-r", where.place).splitlines()) for word, kind in kinds.items()}
+    """Count all but what is deleted and stays for the sake of a clone; the last clone of each chain is counted."""
+    columns = "name,type,defer_destroy,dev.rokcsi:deleted"
+    listed = zfs("list", "-H", "-t", "volume,snapshot", "-o", columns, "-r", where.place).splitlines()
+    rows = [line.split("\t") for line in listed]
+    with_snapshots = {name.partition("@")[0] for name, kind, _, _ in rows if kind == "snapshot"}
+    kinds = [
+        kind
+        for name, kind, deferred, deleted in rows
+        if deferred != "on" and not (name in with_snapshots and name.endswith(f"/{deleted}"))
+    ]
+    return {"volumes": kinds.count("volume"), "snapshots": kinds.count("snapshot")}
 
 
 _WITNESSES: Mapping[str, Callable[[PoolSpecification], dict[str, int]]] = {

@@ -17,6 +17,7 @@ from rokcsi.system.command import HostRunner
 from rokcsi.system.freezing import Freezer, thaw_all
 from rokcsi.system.make_filesystem import make_on_device
 from rokcsi.system.mounts import MountTable, mount, unmount
+from tests.fakes.patience import eventually
 
 _SIZE = 4 << 30
 _VOLUME_SIZE = Bytes(320 << 20)
@@ -103,9 +104,16 @@ class ZfsPools:
         if zpool("list", "-H", "-o", "readonly", self.pool).strip() == "on":
             zpool("export", self.pool)
             zpool("import", "-d", str(self.disk.parent), self.pool)
-        zpool("destroy", "-f", self.pool)
+        eventually(self._destroyed, 60, every=0.5)
         if self.disk.is_relative_to(self._folder):
             self.disk.unlink()
+
+    def _destroyed(self) -> bool:
+        """Destroy it, unless something that was killed a moment ago still holds a device of it."""
+        command = ["zpool", "destroy", "-f", self.pool]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert ended.returncode == 0 or "busy" in ended.stderr, ended.stderr
+        return ended.returncode == 0
 
 
 def _options(*properties: str) -> list[str]:

@@ -61,13 +61,13 @@ def pods_of(kubectl: Kubectl, name: str) -> Sequence[Object]:
 
 def ended(kubectl: Kubectl, name: str) -> tuple[Object, Sequence[str]]:
     """Wait for both versions of a job's first pod; give the pod and what its owner was told."""
-    [pod] = eventually(lambda: pods_of(kubectl, name)[:1], 60, every=0.5)
+    [pod] = eventually(lambda: pods_of(kubectl, name)[:1], 180, every=0.5)
     return pod, both_told(kubectl, pod)
 
 
 def both_told(kubectl: Kubectl, pod: Object) -> Sequence[str]:
     """Wait until a pod has both versions; give what its owner was told."""
-    return eventually(lambda: texts if len(texts := told(kubectl, pod)) == 2 else (), 120, every=0.5)
+    return eventually(lambda: texts if len(texts := told(kubectl, pod)) == 2 else (), 180, every=0.5)
 
 
 def address_of(texts: Sequence[str], version: str) -> str:

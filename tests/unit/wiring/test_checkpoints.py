@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -205,23 +204,9 @@ def test_a_start_takes_late_what_nobody_told_of(world: World, monkeypatch: pytes
     monkeypatch.setattr("rokcsi.wiring.checkpoints.FIRST_LOOK_SECONDS", 0.0)
     world.server.stop()
     again = world.again()
-    until = time.monotonic() + 20
-    while len(versions := again.shelves.of("work").versions.list(VersionFilter())) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert versions[1].late
-
-
-def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rokcsi.catalog.namespaces._PATIENCE_SECONDS", 0.0)
-    with pytest.raises(CatalogTaken, match="another timeline"):
-        world.again()
-    volume = world.claim("work")
-    world.pod("train-1", ["work"])
-    world.publish(volume, "train-1")
-    assert world.events() == ["CheckpointTaken"]
+    versions = again.shelves.of("work").versions
+    eventually(lambda: len(versions.list(VersionFilter())) == 2, 60, every=0.05)
+    assert versions.list(VersionFilter())[1].late
 
 
 def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(world: World, tmp_path: Path) -> None:
@@ -240,6 +225,18 @@ def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(
     assert [each.reason.exit_status for each in found] == [None, 137]
     [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
     assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
+
+
+def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rokcsi.catalog.namespaces._PATIENCE_SECONDS", 0.0)
+    with pytest.raises(CatalogTaken, match="another timeline"):
+        world.again()
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    assert world.events() == ["CheckpointTaken"]
 
 
 class AwayOnce:
