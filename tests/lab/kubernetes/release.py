@@ -26,7 +26,7 @@ def lab(*words: str, seconds: float = 120.0) -> str:
 def upgraded(*values: str) -> None:
     """Have the release with these values."""
     words = [word for value in values for word in ("--set", value)]
-    lab("run", "helm", "upgrade", RELEASE, str(CHART), *IN, "--reuse-values", "--wait", *words, seconds=240)
+    lab("run", "helm", "upgrade", RELEASE, str(CHART), *IN, "--reset-then-reuse-values", "--wait", *words, seconds=240)
 
 
 def timeline_pod(driver: Kubectl) -> Object:
