@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import (
@@ -17,6 +18,7 @@ from rokcsi.model.errors import (
 )
 from rokcsi.model.history import Version, VersionState
 from rokcsi.model.runs import Run, RunStatus
+from rokcsi.pipeline.letting_go import let_go
 from rokcsi.pipeline.names import RUN_LABEL
 from rokcsi.pipeline.world import World
 
@@ -42,11 +44,7 @@ def delete_version(world: World, id: str) -> None:
 
 def discard_version(world: World, version: Version) -> None:
     """Remove a version in whatever state it is; may be repeated after a crash."""
-    world.catalog.versions.save(dataclasses.replace(version, state=VersionState.DELETING))
-    shared = any(other.id != version.id for other in world.catalog.versions.sharing(version.cut_name))
-    if not shared and (cut := version.cut or _cut_of(world, version)) is not None:
-        world.cluster.delete_cut(cut)
-    world.catalog.versions.remove(version.id)
+    let_go(world.catalog, version, partial(_remove_cut, world))
     if version.task is not None and version.state is not VersionState.TAKING:
         world.catalog.tasks.remove(version.task)
 
@@ -107,6 +105,11 @@ def remove_claims(world: World, run: Run, *, keep: frozenset[str] = frozenset())
     for name in sorted({volume.claim for volume in run.volumes} | labelled):
         if name not in keep:
             world.cluster.delete_claim(name)
+
+
+def _remove_cut(world: World, version: Version) -> None:
+    if (cut := version.cut or _cut_of(world, version)) is not None:
+        world.cluster.delete_cut(cut)
 
 
 def _cut_of(world: World, version: Version) -> str | None:

@@ -12,7 +12,7 @@ import datetime as dt
 import functools
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rokcsi.model.catalog import Catalog, VersionFilter
 from rokcsi.model.errors import StillInUse
@@ -21,6 +21,7 @@ from rokcsi.model.requested_snapshots import NamedHandles
 from rokcsi.model.runs import Run, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import Shelves, VisitedPods, VolumeCuts
+from rokcsi.pipeline.letting_go import let_go
 from rokcsi.timeline.room import kept_bytes
 from rokcsi.timeline.visiting import Visiting
 
@@ -117,13 +118,12 @@ class Keeping:
         """Remove a version that nobody holds, and its cut with the last that rests on it; may be repeated after a crash."""
         if shelf.holds(version):
             return
-        catalog = shelf.catalog
-        catalog.versions.save(replace(version, state=VersionState.DELETING))
-        shared = [each for each in catalog.versions.sharing(version.cut_name) if each.id != version.id]
-        if not shared and version.cut is not None:
-            self._parts.cuts.remove(version.cut)
-        catalog.versions.remove(version.id)
+        let_go(shelf.catalog, version, self._remove_cut)
         _log.info("let a checkpoint go", extra={"snapshot": version.id})
+
+    def _remove_cut(self, version: Version) -> None:
+        if version.cut is not None:
+            self._parts.cuts.remove(version.cut)
 
 
 def _versions(catalog: Catalog, run: Run) -> Sequence[Version]:
