@@ -16,6 +16,7 @@ from rokcsi.model.sizes import Bytes
 from rokcsi.model.volume import Volume
 from rokcsi.pools.memory import MemoryPool
 from rokcsi.system.mounts import read_mountinfo, unmount
+from tests.fakes.patience import eventually
 
 MAKERS = {
     "xfs": ("mkfs.xfs", "-q", "-s", "size=4096", "-m", "reflink=1"),
@@ -50,6 +51,12 @@ class LoopDisks:
         device = self.devices.pop(file, None)
         if device is not None:
             run("losetup", "--detach", device)
+
+    def pull(self, file: Path) -> None:
+        """Take the device of a file away, and wait until it is: the kernel keeps it as long as somebody looks at it."""
+        beneath = Path("/sys/block") / self.devices[file].name / "loop"
+        self.detach(file)
+        eventually(lambda: not beneath.exists())
 
     def disk(self, name: str, size: int, filesystem: str | None = None) -> Path:
         """Give a new device, with a file system on it."""

@@ -93,7 +93,7 @@ def test_without_a_disk_of_the_group_all_goes_on_but_nothing_new_is_made(group: 
     volume = pool.create_volume(new_volume("a"))
     pool.attach(volume.id).write_bytes(b"mine")
     [snapshot] = pool.take_snapshots([NewSnapshot("s", volume.id)])
-    disks.detach(disks.folder / "second")
+    disks.pull(disks.folder / "second")
     for refused in (
         lambda: pool.create_volume(new_volume("b")),
         lambda: pool.clone_snapshot(snapshot.id, new_clone("c", snapshot)),
