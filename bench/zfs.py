@@ -67,9 +67,13 @@ class Bare:
         return snapshot, self.clone(snapshot)
 
     def destroy(self, *names: str) -> None:
-        """Remove these, one after the other, the last first."""
+        """Remove these, one after the other, the last first; what udev looks at in this moment is tried again."""
         for name in reversed(names):
-            self.run("destroy", name)
+            while True:
+                ended = subprocess.run(("zfs", "destroy", name), capture_output=True, text=True, check=False)
+                if ended.returncode == 0:
+                    break
+                assert "busy" in ended.stderr, ended.stderr
 
 
 class Bench:

@@ -100,7 +100,7 @@ class Suspender:
 
     def _written_out(self, names: Sequence[str]) -> Sequence[_Device]:
         devices = [self._standing(name) for name in names]
-        self._run([_flushing(device) for device in devices], devices)
+        self._side_by_side([_flushing(device) for device in devices])
         return devices
 
     def _standing(self, name: str) -> _Device:
@@ -109,18 +109,14 @@ class Suspender:
 
     def _suspend_all(self, devices: Sequence[_Device]) -> None:
         try:
-            self._run([self._suspending(device.name) for device in devices], devices)
+            self._side_by_side([self._suspending(device.name) for device in devices])
         except BaseException:
             self._resume_all([device.name for device in devices])
             raise
 
-    def _run(self, deeds: Sequence[Deed], devices: Sequence[_Device]) -> None:
-        """Do one deed for each device: side by side for file systems, which write, and one by one for the rest, which are quick."""
-        pairs = list(zip(deeds, devices, strict=True))
-        slow = [deed for deed, device in pairs if device.point is not None]
-        _raise_first(self.crew.run(slow))
-        for deed in (deed for deed, device in pairs if device.point is None):
-            deed()
+    def _side_by_side(self, deeds: Sequence[Deed]) -> None:
+        """Do them all at once: each suspension waits for a grace period of the kernel's, and they share it."""
+        _raise_first(self.crew.run(deeds))
 
     def _resume_all(self, names: Sequence[str]) -> bool:
         """Resume all, whatever fails; tell whether all stood still until now."""
