@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import _thread
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -133,15 +132,6 @@ class _Interrupts:
             _thread.interrupt_main()
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Have Ctrl-C heard, also where whoever runs the tests ignores it, as a shell does for what is in its background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_the_running_steps_and_cancels_the_run(world: World, cluster: MemoryCluster, lab: Notebook) -> None:
     cluster.programs["sleep"] = sleep
     begun = time.monotonic()
@@ -156,7 +146,6 @@ def test_ctrl_c_ends_the_running_steps_and_cancels_the_run(world: World, cluster
     assert world.catalog.tasks.get(canceled.task or "").status is TaskStatus.CANCELED
 
 
-@pytest.mark.usefixtures("ctrl_c")
 def test_a_canceled_run_can_be_resumed(world: World, cluster: MemoryCluster, lab: Notebook) -> None:
     cluster.programs["sleep"] = sleep
     with pytest.raises(KeyboardInterrupt):
