@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,7 @@ from rokcsi.system.lvm_settings import settings, udev_runs
 from rokcsi.system.mounts import MountTable
 from rokcsi.system.thin_pool import SECTOR
 from tests.fakes.loop_disks import run
+from tests.fakes.patience import eventually
 from tests.system.power_cuts.storm import SIZE
 
 _POOL = "thin"
@@ -93,23 +95,37 @@ class LvmStore:
         mapper, until = DeviceMapper(), time.monotonic() + _PATIENCE_SECONDS
         while (left := mapper.devices(f"{self._group}-")) and time.monotonic() < until:
             for device in left:
-                with suppress(RokcsiError):
+                with suppress(RokcsiError):  # a pool that has failed cannot be resumed, and goes all the same
                     mapper.resume(device.name)
+                with suppress(RokcsiError):
                     mapper.remove(device.name)
         mapper.close()
 
     def check(self, disk: Path) -> None:
         """Let thin_check look."""
         metadata = f"{self._group}/{_POOL}_tmeta"
-        _lvm(disk, "lvchange", "--yes", "--activate", "y", metadata)
+        eventually(lambda: self._shown(disk, metadata), 60, every=0.5)
         try:
             run("thin_check", f"/dev/mapper/{self._group}-{_POOL}_tmeta")
         finally:
             _lvm(disk, "lvchange", "--activate", "n", metadata)
 
+    def _shown(self, disk: Path, metadata: str) -> bool:
+        """Have the pool's metadata as a block device, unless udev has activated the pool in the meantime: it goes again."""
+        command = ["lvm", "lvchange", "--config", _config(disk), "--yes", "--activate", "y", metadata]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        if ended.returncode:
+            assert "is active" in ended.stderr, ended.stderr
+            self.let_go(disk)
+        return ended.returncode == 0
+
 
 def _lvm(disk: Path, verb: str, *words: str | Path) -> None:
-    run("lvm", verb, "--config", f"{settings(udev=udev_runs())} {_only(disk)}", *words)
+    run("lvm", verb, "--config", _config(disk), *words)
+
+
+def _config(disk: Path) -> str:
+    return f"{settings(udev=udev_runs())} {_only(disk)}"
 
 
 def _only(disk: Path) -> str:
