@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rokcsi.catalog.opening import open_catalog
 from rokcsi.catalog.sql import SqlCatalog
-from rokcsi.model.errors import CatalogTaken, InvalidRequest, SystemCallFailed
-from rokcsi.model.origin import NAMESPACE
+from rokcsi.model.errors import CatalogTaken, SystemCallFailed
+from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
 _SUFFIX = ".sqlite"
@@ -32,8 +32,7 @@ class NamespaceCatalogs:
 
     def of(self, namespace: str) -> SqlCatalog:
         """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
-        if NAMESPACE.fullmatch(namespace) is None:
-            raise InvalidRequest(f"{namespace[:80]!r} is no name of a namespace")
+        namespace_of(namespace)
         with self._lock:
             if namespace not in self._opened:
                 self._opened[namespace] = open_catalog(self._folder / f"{namespace}{_SUFFIX}")

@@ -24,6 +24,13 @@ _LONGEST = 2048
 _HELP = "give a version's id, the first 6 or more digits of it, or its URL (`rokctl get versions` lists them)"
 
 
+def namespace_of(text: str) -> str:
+    """Give a text back that can be a namespace's name; raise InvalidRequest."""
+    if NAMESPACE.fullmatch(text) is None:
+        raise InvalidRequest(f"{text[:80]!r} is no name of a namespace")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where one version, or one member of it, is found; `host` is empty where nobody serves it over HTTP."""

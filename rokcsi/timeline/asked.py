@@ -16,7 +16,6 @@ from rokcsi.model.errors import Busy, InvalidRequest, PoolFull, RecordNotFound, 
 from rokcsi.model.history import (
     NOTEBOOKS_BUCKET,
     Member,
-    MemberRole,
     Reason,
     ReasonKind,
     Version,
@@ -25,10 +24,11 @@ from rokcsi.model.history import (
 from rokcsi.model.origin import VersionReference
 from rokcsi.model.people import Wish
 from rokcsi.model.sizes import Bytes
-from rokcsi.model.visits import Shelves, VisitedPods, VisitedVolume, VisitingPod, VolumeCut, VolumeCuts
+from rokcsi.model.visits import CutVolume, Shelves, VisitedPods, VisitedVolume, VisitingPod, VolumeCut, VolumeCuts
 from rokcsi.timeline.keeping import Keeping
 from rokcsi.timeline.room import Room
-from rokcsi.timeline.visit_book import VisitBook
+from rokcsi.timeline.taking import made_ready, member_at
+from rokcsi.timeline.visit_book import VisitBook, mounted
 from rokcsi.timeline.visiting import Visiting
 
 _CLOCKS_DIFFER = dt.timedelta(minutes=1)
@@ -164,17 +164,7 @@ def _wanted(book: VisitBook, wish: Wish, pod: VisitingPod, volumes: Sequence[Vis
 
 def _begun(pod: VisitingPod, place: int, volume: VisitedVolume) -> Member:
     """Give a member of which there is no snapshot yet: the volume's handle stands for it."""
-    return Member(
-        object=f"{pod.at.name}_{volume.name}",
-        volume=volume.name,
-        claim=volume.claim,
-        snapshot=volume.handle,
-        size=Bytes(0),
-        filesystem="",  # the snapshot knows it
-        mount_path=volume.mount_path,
-        role=MemberRole.WORKSPACE if place == 0 else MemberRole.DATASET,
-        readonly=volume.readonly,
-    )
+    return member_at(place, mounted(volume), pod.at.name, CutVolume(volume.handle, volume.handle, Bytes(0)))
 
 
 def _handles(taking: Version) -> list[str]:
@@ -183,20 +173,5 @@ def _handles(taking: Version) -> list[str]:
 
 def _ready(wanted: Version, cut: VolumeCut) -> Version:
     cut_of = {each.volume: each for each in cut.volumes}
-    return replace(
-        wanted,
-        state=VersionState.READY,
-        created_at=cut.created_at,
-        members=tuple(
-            replace(
-                member,
-                snapshot=cut_of[member.snapshot].snapshot,
-                size=cut_of[member.snapshot].size,
-                consistency=cut.consistency,
-            )
-            for member in wanted.members
-        ),
-        cut=cut.handle,
-        freeze_window_seconds=cut.freeze_window_seconds,
-        consistency=cut.consistency,
-    )
+    found = ((member, cut_of[member.snapshot]) for member in wanted.members)
+    return made_ready(wanted, [replace(member, snapshot=its.snapshot, size=its.size) for member, its in found], cut)

@@ -11,7 +11,7 @@ import datetime as dt
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import InvalidRequest, RecordNotFound, SourceNotAllowed
 from rokcsi.model.history import Member, Version
-from rokcsi.model.origin import NAMESPACE, Origin, VersionReference
+from rokcsi.model.origin import Origin, VersionReference, namespace_of
 from rokcsi.model.visits import Grants, Shelves, VisitedPods
 
 
@@ -51,10 +51,7 @@ class NamespaceOrigins:
 
 def _owner(reference: VersionReference, asker: NamespacedName) -> str:
     """Give the namespace; one that cannot be is refused before anybody is asked about it."""
-    named = reference.origin.namespace if reference.origin else asker.namespace
-    if NAMESPACE.fullmatch(named) is None:
-        raise InvalidRequest(f"{named[:80]!r} is no name of a namespace")
-    return named
+    return namespace_of(reference.origin.namespace if reference.origin else asker.namespace)
 
 
 def _member(version: Version, origin: Origin | None) -> Member:

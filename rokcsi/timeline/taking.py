@@ -145,6 +145,11 @@ def _said(book: VisitBook, occasion: Occasion, wanted: Version) -> SaidOfGroup:
 def _ready(wanted: Version, occasion: Occasion, cut: VolumeCut, *, late: bool) -> Version:
     cut_of = {each.volume: each for each in cut.volumes}
     members = [_member(occasion, place, cut_of[mount.volume]) for place, mount in enumerate(occasion.mounts)]
+    return replace(made_ready(wanted, members, cut), late=late)
+
+
+def made_ready(wanted: Version, members: Sequence[Member], cut: VolumeCut) -> Version:
+    """Give a version that was being taken with its cut, of which these are the members."""
     return replace(
         wanted,
         state=VersionState.READY,
@@ -153,14 +158,17 @@ def _ready(wanted: Version, occasion: Occasion, cut: VolumeCut, *, late: bool) -
         cut=cut.handle,
         freeze_window_seconds=cut.freeze_window_seconds,
         consistency=cut.consistency,
-        late=late,
     )
 
 
 def _member(occasion: Occasion, place: int, cut: CutVolume) -> Member:
-    mount = occasion.mounts[place]
+    return member_at(place, occasion.mounts[place], occasion.visit.who.run, cut)
+
+
+def member_at(place: int, mount: MountedVolume, filed_under: str, cut: CutVolume) -> Member:
+    """Give the member of a version for one of its volumes; the first one is the workspace."""
     return Member(
-        object=f"{occasion.visit.who.run}_{mount.name}",
+        object=f"{filed_under}_{mount.name}",
         volume=mount.name,
         claim=mount.claim,
         snapshot=cut.snapshot,

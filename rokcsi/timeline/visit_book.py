@@ -108,7 +108,7 @@ class VisitBook:
             command=pod.set_up.command,
             environment=pod.set_up.environment,
             working_directory=pod.set_up.working_directory,
-            mounts=tuple(_mounted(volume) for volume in volumes),
+            mounts=tuple(mounted(volume) for volume in volumes),
             pod_uid=pod.at.uid,
             template=pod.set_up.template,
         )
@@ -193,7 +193,8 @@ def _standing(run: Run, now: dt.datetime) -> Run:
     return replace(run, status=status, finished_at=max(ends, default=now))
 
 
-def _mounted(volume: VisitedVolume) -> MountedVolume:
+def mounted(volume: VisitedVolume) -> MountedVolume:
+    """Give a volume of a pod as attempts and versions remember it."""
     return MountedVolume(
         volume.name,
         volume.claim,

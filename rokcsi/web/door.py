@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from rokcsi.model import errors
+from rokcsi.model.origin import namespace_of
 from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
 from rokcsi.web.wire import Document, refused, written
 
 _PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LONGEST_TEXT = 4096
 _STATUSES: dict[type[errors.RokcsiError], int] = {
     errors.TokenRefused: 401,
@@ -93,8 +93,7 @@ class Door:
 
     def _admitted(self, token: str, right: Right, namespace: str) -> Person:
         """Give who asks, where they may; raise TokenRefused, NotAllowed, InvalidRequest, RosterAway."""
-        if _NAMESPACE.fullmatch(namespace) is None:
-            raise errors.InvalidRequest(f"{namespace[:80]!r} is no name of a namespace")
+        namespace_of(namespace)
         person = self._people.who(token)
         if not self._people.may(person, right, namespace):
             verb, resource, _ = right.value
