@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -174,8 +174,8 @@ class VolumeCuts(Protocol):
     def pools(self) -> Sequence[PoolId]:
         """Give the pools that are served now."""
 
-    def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
-        """Give all cuts of a pool, the oldest first, read from the pool itself."""
+    def labelled(self, pool: PoolId, besides: Collection[str] = ()) -> Sequence[LabelledCut]:
+        """Give all cuts of a pool but those of these handles, the oldest first, read from the pool itself."""
 
     def is_there(self, handle: str) -> bool:
         """Tell whether there is a cut."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -71,13 +71,13 @@ class NodeCuts:
         """Give the pools of the nodes that answer."""
         return [route.pool for route in self._directory.answering()]
 
-    def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
-        """Give all cuts of a pool with what was said of them, the oldest first; raise PoolElsewhere, NodeBusy."""
+    def labelled(self, pool: PoolId, besides: Collection[str] = ()) -> Sequence[LabelledCut]:
+        """Give all cuts of a pool but these with what was said of them, the oldest first; raise PoolElsewhere, NodeBusy."""
         route, groups = self._directory.of_pool(pool), defaultdict[str, list[csi.Snapshot]](list)
         for snapshot in self._snapshots(route):
             groups[snapshot.group_snapshot_id].append(snapshot)
-        groups.pop("", None)
-        cuts = [self._labelled(route, handle, members) for handle, members in groups.items()]
+        wanted = groups.keys() - {"", *besides}  # each member costs a call
+        cuts = [self._labelled(route, handle, groups[handle]) for handle in wanted]
         return sorted((cut for cut in cuts if cut.snapshots), key=lambda cut: cut.created_at)
 
     def is_there(self, handle: str) -> bool:

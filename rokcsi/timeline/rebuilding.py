@@ -60,13 +60,21 @@ class Rebuilding:
     def _look_through(self, pool: PoolId) -> None:
         """File what a pool holds; where that fails it is looked through again."""
         try:
-            for namespace, told in _by_namespace(self._cuts.labelled(pool)).items():
+            for namespace, told in _by_namespace(self._cuts.labelled(pool, self._known_cuts())).items():
                 with suppress(InvalidRequest):  # no namespace can have such a name: somebody has made the label up
                     self._file(namespace, told)
         except RokcsiError as error:
             _log.warning("a pool could not be looked through for checkpoints", extra={"error": str(error)})
         else:
             self._seen.add(pool)
+
+    def _known_cuts(self) -> set[str]:
+        """Give the cuts that some version rests on: nothing is lost of them, and nobody has to ask what they say."""
+        shelves = self._parts.shelves
+        catalogs = (shelves.of(namespace) for namespace in shelves.namespaces())
+        return {
+            each.cut for catalog in catalogs for each in catalog.versions.list(VersionFilter(state=None)) if each.cut
+        }
 
     def _file(self, namespace: str, told: Sequence[Told]) -> None:
         with self._visiting.alone(namespace):

@@ -175,6 +175,16 @@ def _gone() -> Body:
     return {"type": "ERROR", "object": status}
 
 
+def answer(handler: BaseHTTPRequestHandler, status: int, body: Body) -> None:
+    """Answer a request with JSON."""
+    content = json.dumps(body).encode()
+    handler.send_response(status)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -353,9 +363,4 @@ class _Api(BaseHTTPRequestHandler):
         return content
 
     def _answer(self, status: int, body: Body) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        answer(self, status, body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rokcsi.model.cluster import LabelledCut, LabelledSnapshot, PodPhase, PodVolume
@@ -133,9 +133,9 @@ class MemoryCuts:
     def pools(self) -> Sequence[PoolId]:
         return [PoolId(POOL)]
 
-    def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
+    def labelled(self, pool: PoolId, besides: Collection[str] = ()) -> Sequence[LabelledCut]:
         del pool
-        return [self._labelled(name, cut) for name, cut in self.cuts.items()]
+        return [self._labelled(name, cut) for name, cut in self.cuts.items() if cut.handle not in besides]
 
     def _labelled(self, name: str, cut: VolumeCut) -> LabelledCut:
         members = tuple(

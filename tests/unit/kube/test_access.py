@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -13,6 +12,7 @@ from kubernetes import client
 
 from rokcsi.kube.access import make
 from rokcsi.model.errors import InvalidRequest, NotAllowed, RecordExists, RokcsiError, RosterAway
+from tests.fakes.api_server import answer
 
 CLAIM = {"kind": "PersistentVolumeClaim", "metadata": {"name": "again-work", "namespace": "work"}}
 POD = {"kind": "Pod", "metadata": {"name": "again", "namespace": "work"}}
@@ -27,19 +27,11 @@ class Refusing(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.asked.append(self.path)
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(self.status if self.path.endswith("/pods") else 201, {"message": "exceeded quota: few"})
+        answer(self, self.status if self.path.endswith("/pods") else 201, {"message": "exceeded quota: few"})
 
     def do_DELETE(self) -> None:
         self.asked.append(f"delete {self.path}")
-        self._answer(200, {})
-
-    def _answer(self, status: int, body: Any) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        answer(self, 200, {})
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""

@@ -50,6 +50,7 @@ def test_what_is_said_of_a_cut_comes_back_from_the_pool_with_it(cluster: FakeClu
     pool = pool_of_volume(asked[0])
     assert pool in cuts.pools()
     first, second = cuts.labelled(pool)
+    assert cuts.labelled(pool, [first.handle]) == [second]
     assert [first.handle, second.handle] == [cut.handle, plain.handle]
     found = {each.volume: each for each in first.snapshots}
     assert {volume: found[volume].labels for volume in asked} == {volume: said.of(volume) for volume in asked}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -184,10 +184,10 @@ def test_a_pool_whose_node_is_away_is_looked_through_when_it_is_back(timeline: T
     class Away(MemoryCuts):
         away = True
 
-        def labelled(self, pool: PoolId) -> Sequence[LabelledCut]:
+        def labelled(self, pool: PoolId, besides: Collection[str] = ()) -> Sequence[LabelledCut]:
             if self.away:
                 raise PoolElsewhere("the node is away")
-            return super().labelled(pool)
+            return super().labelled(pool, besides)
 
     cuts = Away(timeline.cuts.cuts, timeline.cuts.said)
     looking = rebuilding(timeline, cuts)
