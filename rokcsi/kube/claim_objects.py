@@ -10,6 +10,7 @@ from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, Source, Sour
 
 ORIGIN = SourceKind.ORIGIN.value
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+REMINDED = "rokcsi.dev/node-said-again"  # when; for nobody to read
 SNAPSHOTS = "snapshot.storage.k8s.io"
 _GROUPS = {SourceKind.SNAPSHOT.value: (SNAPSHOTS,), SourceKind.VOLUME.value: ("", None)}
 

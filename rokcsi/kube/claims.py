@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from kubernetes import client
 
-from rokcsi.kube.claim_objects import SELECTED_NODE, read_claim, read_pod
+from rokcsi.kube.claim_objects import REMINDED, SELECTED_NODE, read_claim, read_pod
 from rokcsi.kube.claim_sources import ClaimSources
 from rokcsi.kube.connecting import CONFLICT, MISSING, asked, read, status_of
 from rokcsi.kube.volume_places import node_of_pool
@@ -49,14 +50,17 @@ class KubernetesClaims:
 
     def stamp(self, claim: Claim, node: str) -> None:
         """Annotate it with the node; raise ClaimChanged where it is no more as it was read, RosterAway."""
-        metadata = {"uid": claim.uid, "resourceVersion": claim.version, "annotations": {SELECTED_NODE: node}}
+        self._annotate(claim, {SELECTED_NODE: node})
+
+    def remind(self, claim: Claim) -> None:
+        """Annotate it with the time; raise ClaimChanged where it is no more as it was read, RosterAway."""
+        self._annotate(claim, {REMINDED: dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")})
+
+    def _annotate(self, claim: Claim, annotations: Mapping[str, str]) -> None:
+        metadata = {"uid": claim.uid, "resourceVersion": claim.version, "annotations": annotations}
+        patch, where = self._core.patch_namespaced_persistent_volume_claim, claim.name
         try:
-            asked(
-                self._core.patch_namespaced_persistent_volume_claim,
-                claim.name.name,
-                claim.name.namespace,
-                {"metadata": metadata},
-            )
+            asked(patch, where.name, where.namespace, {"metadata": metadata})
         except RosterAway as error:
             if status_of(error) in (CONFLICT, MISSING):
                 raise ClaimChanged(f"the claim {claim.name} has changed") from error

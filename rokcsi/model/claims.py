@@ -93,6 +93,9 @@ class Claims(Protocol):
     def stamp(self, claim: Claim, node: str) -> None:
         """Choose the node for it; raise ClaimChanged where it is no more as it was read."""
 
+    def remind(self, claim: Claim) -> None:
+        """Have all who watch claims see it again; raise ClaimChanged where it is no more as it was read."""
+
     def claim(self, name: NamespacedName) -> Claim | None:
         """Give a claim that has a source, bound or not; None for any other."""
 

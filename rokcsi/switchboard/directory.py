@@ -86,6 +86,11 @@ class Directory:
         """Give the lines on which nobody has ever announced anything."""
         return [line for line in self._present() if line.heard.announcement is None]
 
+    def place_keys(self) -> Collection[str]:
+        """Give the topology keys of all nodes that were ever heard of, in lower case."""
+        told = (line.heard.announcement for line in self._present())
+        return {key.lower() for each in told if each for key in each.driver.segments}
+
     def refresh(self) -> None:
         """Take over what the roster says now, and ask who is new; waits for no answer."""
         if self._roster.addresses() is self._addresses:

@@ -7,7 +7,7 @@ refusal would make a repeated call begin at the first again, and end with two vo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import PoolElsewhere, WrongNode
@@ -31,7 +31,7 @@ def place_for(wanted: VolumeRequest, requirement: csi.TopologyRequirement, direc
         if found:
             return directory.of_pool(_chosen(wanted.name, found).pool)
         _refuse_where_a_stranger_may_be(term, directory)
-    raise WrongNode(f"there is no node of this driver at {_written(requirement)}")
+    raise WrongNode(f"there is no node of this driver at {_all_written(requirement)}")
 
 
 def _with_its_source(route: Route, requirement: csi.TopologyRequirement) -> Route:
@@ -59,12 +59,13 @@ def _refuse_where_a_stranger_may_be(term: csi.Topology, directory: Directory) ->
     strangers = directory.strangers()
     if strangers:
         away = "; ".join(f"{line.name}, {line.heard.why_away}" for line in strangers)
-        raise PoolElsewhere(f"no node is known at {_segments(term)}, and these do not answer: {away}")
+        raise PoolElsewhere(f"no node is known at {written(term.segments)}, and these do not answer: {away}")
 
 
-def _written(requirement: csi.TopologyRequirement) -> str:
-    return "; ".join(map(_segments, [*requirement.preferred, *requirement.requisite])) or "any place"
+def written(segments: Mapping[str, str]) -> str:
+    """Give a place in words."""
+    return " ".join(f"{key}={value}" for key, value in sorted(segments.items())) or "any place"
 
 
-def _segments(term: csi.Topology) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted(term.segments.items())) or "any place"
+def _all_written(requirement: csi.TopologyRequirement) -> str:
+    return "; ".join(written(term.segments) for term in [*requirement.preferred, *requirement.requisite]) or "any place"

@@ -1,6 +1,14 @@
-"""How much room there is at a place: one node's answer as it is, or the sum of several."""
+"""How much room there is at a place: one node's answer as it is, or the sum of several.
+
+Of a place of our kind at which no node is known, nothing is said: its driver may have told
+kubelet that it is there and not be in the roster yet. external-provisioner asks again after
+a second then; "none" would keep the scheduler away from that node until it asks the next
+time, a minute later.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import grpc
 
@@ -8,19 +16,20 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import PoolElsewhere
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.fan_out import FanOut, Question
+from rokcsi.switchboard.placement import written
 from rokcsi.switchboard.relay import Relay
 
 
 def room_at(
     request: csi.GetCapacityRequest, context: grpc.ServicerContext, directory: Directory, relay: Relay
 ) -> csi.GetCapacityResponse:
-    """Give the room that GetCapacity asks for; none where no node of ours is. Raises PoolElsewhere where one is away."""
+    """Give the room that GetCapacity asks for; none at a place of another driver's. Raises PoolElsewhere where nobody answers."""
     segments = dict(request.accessible_topology.segments)
     if not segments:
         return _sum(request, FanOut(directory, relay.routes, context))
     pools = {route.pool for route in directory.at(segments)}
     if not pools:
-        return _none_unless_away(directory)
+        return _none_unless_to_come(segments, directory)
     if len(pools) == 1:
         response: csi.GetCapacityResponse = relay.pass_on(directory.of_pool(pools.pop()), request, context)
         return response
@@ -36,8 +45,11 @@ def _sum(request: csi.GetCapacityRequest, nodes: FanOut) -> csi.GetCapacityRespo
     return response
 
 
-def _none_unless_away(directory: Directory) -> csi.GetCapacityResponse:
+def _none_unless_to_come(segments: Mapping[str, str], directory: Directory) -> csi.GetCapacityResponse:
     strangers = directory.strangers()
     if strangers:
         raise PoolElsewhere(f"these nodes have not said where they are: {', '.join(line.name for line in strangers)}")
+    ours = directory.place_keys()
+    if not ours or any(key.lower() in ours for key in segments):
+        raise PoolElsewhere(f"no node has said yet that it is at {written(segments)}")
     return csi.GetCapacityResponse(available_capacity=0)

@@ -33,6 +33,7 @@ class MemoryClaims:
     troubles: dict[str, str] = field(default_factory=dict)
     places: dict[PoolId, str] = field(default_factory=dict)
     stamped: list[tuple[NamespacedName, str]] = field(default_factory=list)
+    reminded: list[NamespacedName] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, claim: Claim) -> Claim:
@@ -53,11 +54,20 @@ class MemoryClaims:
     def stamp(self, claim: Claim, node: str) -> None:
         """Write it down; raise ClaimChanged where the version is another one by now."""
         with self.lock:
-            there = self.there.get(claim.name)
-            if there is None or there.version != claim.version:
-                raise ClaimChanged(f"{claim.name} has changed")
+            self._write(claim, node)
             self.stamped.append((claim.name, node))
-            self.there[claim.name] = replace(there, node=node, version=str(int(there.version) + 1))
+
+    def remind(self, claim: Claim) -> None:
+        """Write down that it was; raise ClaimChanged where the version is another one by now."""
+        with self.lock:
+            self._write(claim, claim.node)
+            self.reminded.append(claim.name)
+
+    def _write(self, claim: Claim, node: str) -> None:
+        there = self.there.get(claim.name)
+        if there is None or there.version != claim.version:
+            raise ClaimChanged(f"{claim.name} has changed")
+        self.there[claim.name] = replace(there, node=node, version=str(int(there.version) + 1))
 
     def claim(self, name: NamespacedName) -> Claim | None:
         """Give it as it is now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import Any
 
 import pytest
@@ -106,11 +107,26 @@ def test_a_stamp_is_an_annotation_beside_the_others(api: ApiState, claims: Kuber
     assert found.node == "here"
 
 
+def test_a_reminder_changes_a_claim_each_time_and_leaves_its_node(api: ApiState, claims: KubernetesClaims) -> None:
+    claims.stamp(put(api, claims), "here")
+    versions = []
+    for _ in range(2):
+        found = claims.claim(NAME)
+        assert found is not None
+        assert found.node == "here"
+        versions.append(found.version)
+        time.sleep(0.002)
+        claims.remind(found)
+    assert len({*versions, api.things[f"{CLAIMS}/again"]["metadata"]["resourceVersion"]}) == 3
+
+
 def test_a_claim_that_changed_since_it_was_read_is_not_stamped(api: ApiState, claims: KubernetesClaims) -> None:
     seen = put(api, claims)
     put(api, claims, annotations={"somebody": "else"})
     with pytest.raises(ClaimChanged):
         claims.stamp(seen, "here")
+    with pytest.raises(ClaimChanged):
+        claims.remind(seen)
     api.delete(f"{CLAIMS}/again")
     with pytest.raises(ClaimChanged):
         claims.stamp(seen, "here")

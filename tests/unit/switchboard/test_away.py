@@ -118,6 +118,18 @@ def test_the_room_of_a_node_that_is_away_is_not_said_to_be_none(cluster: FakeClu
     assert cluster.call("GetCapacity", csi.GetCapacityRequest()).available_capacity > 0
 
 
+@pytest.mark.parametrize("somebody_is_there", [True, False])
+def test_the_room_at_a_node_that_the_roster_does_not_have_yet_is_not_said_to_be_none(
+    cluster: FakeCluster, *, somebody_is_there: bool
+) -> None:
+    cluster.roster.set(*([cluster.nodes[1].address] if somebody_is_there else []))
+    place = csi.Topology(segments={KEY: "node-1"})
+    refused = refusal(cluster, "GetCapacity", csi.GetCapacityRequest(accessible_topology=place))
+    assert refused.code is grpc.StatusCode.UNAVAILABLE
+    cluster.roster.set(*(node.address for node in cluster.nodes))
+    assert cluster.call("GetCapacity", csi.GetCapacityRequest(accessible_topology=place)).available_capacity > 0
+
+
 def test_a_node_that_comes_back_at_its_address_is_found(cluster: FakeCluster) -> None:
     node = cluster.nodes[0]
     volume, address = made_on(cluster, node), node.address

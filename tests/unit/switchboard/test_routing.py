@@ -267,8 +267,9 @@ def test_the_room_at_a_place_is_its_nodes_and_without_a_place_the_sum(cluster: F
     assert both.maximum_volume_size.value == second.maximum_volume_size.value
 
 
-def test_there_is_no_room_at_a_place_without_a_node_nor_for_what_is_not_made(cluster: FakeCluster) -> None:
-    assert capacity(cluster, "mars").available_capacity == 0
+def test_there_is_no_room_at_anothers_place_nor_for_what_is_not_made(cluster: FakeCluster) -> None:
+    elsewhere = csi.GetCapacityRequest(accessible_topology=csi.Topology(segments={"example.com/zone": "mars"}))
+    assert cluster.call("GetCapacity", elsewhere).available_capacity == 0
     ntfs = create_request(volume_capabilities=[]).volume_capabilities
     wanted = csi.VolumeCapability(mount=csi.VolumeCapability.MountVolume(fs_type="ntfs"))
     wanted.access_mode.mode = csi.VolumeCapability.AccessMode.SINGLE_NODE_WRITER

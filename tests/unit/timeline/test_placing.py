@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from rokcsi.model.errors import (
     SourceNotAllowed,
     SourceNotReady,
 )
+from rokcsi.timeline import placing
 from rokcsi.timeline.placing import AWAY_SECONDS, LOOK_AGAIN_SECONDS, Placing
 from rokcsi.timeline.telling import Telling
 from tests.fakes.claims import HANDLE, NAME, POOL, CountedPlacements, KeptNotices, KnownPlaces, MemoryClaims, claim
@@ -51,9 +53,57 @@ def test_a_node_that_the_scheduler_chose_wrongly_is_corrected(house: House) -> N
     assert house.log.counted == {"corrected": 1}
 
 
-def test_a_clone_that_has_the_right_node_is_left_alone(house: House) -> None:
-    assert house.placing.look(house.claims.put(claim(node="here"))) == LOOK_AGAIN_SECONDS
-    assert (house.claims.stamped, house.told()) == ([], [])
+def test_a_clone_that_has_the_right_node_is_left_alone_and_looked_at_again_soon(house: House) -> None:
+    pause = house.placing.look(house.claims.put(claim(node="here")))
+    assert pause == pytest.approx(3.0, abs=0.5)
+    assert (house.claims.stamped, house.claims.reminded, house.told()) == ([], [], [])
+
+
+def test_a_clone_that_has_its_node_and_gets_no_volume_is_written_again_ever_more_seldom(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "_UNHEARD_SECONDS", 0.05)
+    house.claims.put(claim(node="here"))
+    pauses = [again(house) for _ in range(3)]
+    assert house.claims.reminded == [NAME, NAME]
+    assert pauses == pytest.approx([0.05, 0.1, 0.2], rel=0.5)
+
+
+def test_a_clone_that_is_looked_at_too_early_is_not_written_again(house: House) -> None:
+    house.claims.put(claim(node="here"))
+    for _ in range(3):
+        house.placing.look(house.claims.there[NAME])
+    assert house.claims.reminded == []
+
+
+def again(house: House) -> float:
+    """Look when it is time to, at the claim as it is then; give the pause that follows."""
+    pause = house.placing.look(house.claims.there[NAME])
+    assert pause is not None
+    time.sleep(pause)
+    return pause
+
+
+def test_a_clone_that_got_another_node_meanwhile_is_not_written_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "_UNHEARD_SECONDS", 0.01)
+    seen = house.claims.put(claim(node="here"))
+    again(house)
+    house.claims.put(replace(seen, version="2", node="elsewhere"))
+    house.placing.look(seen)
+    assert house.claims.reminded == []
+
+
+def test_after_another_stamp_a_clone_is_given_the_time_to_be_made_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "_UNHEARD_SECONDS", 0.05)
+    house.claims.put(claim(node="here"))
+    again(house)
+    house.placing.look(house.claims.put(claim()))
+    house.placing.look(house.claims.there[NAME])
+    assert (house.claims.stamped, house.claims.reminded) == ([(NAME, "here")], [])
 
 
 def test_a_clone_of_a_claim_goes_to_the_claims_volume(house: House) -> None:
