@@ -40,6 +40,11 @@ def cut_at_door(uid: str, side: Side) -> str:
     return f"checkpoint-{uid}-{side}"
 
 
+def cut_of_asked(version: str) -> str:
+    """Give the name of the cut of a version that somebody asked for, by its id."""
+    return f"checkpoint-{version}"
+
+
 @dataclass(frozen=True, slots=True)
 class PodOwner:
     """Who made a pod, by its controller reference."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from rokcsi.model.history import Version
 from rokcsi.model.runs import Attempt, Run
 from rokcsi.model.visits import version_at_door
 from rokcsi.timeline.announcing import Announcing
+from rokcsi.timeline.asked import Asked, AskedParts
 from rokcsi.timeline.delay import Part
 from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
 from rokcsi.timeline.room import Room, RoomRules
@@ -101,6 +102,12 @@ class Timeline:
         """Give retention with these rules."""
         made = KeepingRules(**rules)  # type: ignore[arg-type]  # the rules' own fields
         return Keeping(KeepingParts(self.pods, self.shelves, self.cuts, self.contents), self.visiting, made)
+
+    def asked(self, unclear: Callable[[str], None], **rules: object) -> Asked:
+        """Give what people ask, beside retention with these rules."""
+        room = Room(self.cuts, self.room, Announcing(self.notices))
+        keeping = self.keeping(**rules)
+        return Asked(AskedParts(self.pods, self.shelves, self.cuts, room, self.visiting, keeping, unclear))
 
     def waited(self, side: Side, part: Part, seconds: float) -> None:
         self.waits.append((side, part, seconds))
