@@ -210,7 +210,11 @@ class Shelves(Protocol):
     """A catalogue for each namespace: what one holds, another never sees."""
 
     def of(self, namespace: str) -> Catalog:
-        """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
+        """Give a namespace's catalogue, an empty one where there was none.
+
+        Raises InvalidRequest for no namespace's name, CatalogUnreadable where this one's is
+        damaged or too new: nothing can be done with its checkpoints then.
+        """
 
     def namespaces(self) -> Sequence[str]:
         """Give the namespaces that have one."""

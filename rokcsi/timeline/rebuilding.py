@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rokcsi.model.catalog import Catalog, VersionFilter
 from rokcsi.model.cluster import LabelledCut
 from rokcsi.model.doorkeeper import PodAtDoor, Side
-from rokcsi.model.errors import InvalidRequest, RecordNotFound, RokcsiError
+from rokcsi.model.errors import CatalogUnreadable, InvalidRequest, RecordNotFound, RokcsiError
 from rokcsi.model.history import NOTEBOOKS_BUCKET, ReasonKind, Version
 from rokcsi.model.ids import PoolId
 from rokcsi.model.runs import Attempt, MountedVolume, Run, StepStatus
@@ -49,33 +48,55 @@ class Rebuilding:
         self._parts = parts
         self._cuts = cuts
         self._visiting = visiting
-        self._seen: set[PoolId] = set()
+        self._seen: dict[PoolId, Collection[str]] = {}
 
     def look(self) -> float:
-        """Look through the pools that were not looked through yet; give the seconds until the next look."""
+        """Look through the pools that were not looked through yet; give the seconds until the next look.
+
+        One that holds something of a namespace whose catalogue could not be read is looked
+        through again when it can.
+        """
         for pool in self._cuts.pools():
-            if pool not in self._seen:
+            waiting = self._seen.get(pool)
+            if waiting is None or any(self._can_be_read(namespace) for namespace in waiting):
                 self._look_through(pool)
         return LOOK_AGAIN_SECONDS
 
     def _look_through(self, pool: PoolId) -> None:
         """File what a pool holds; where that fails it is looked through again."""
         try:
-            for namespace, told in _by_namespace(self._cuts.labelled(pool, self._known_cuts())).items():
-                with suppress(InvalidRequest):  # no namespace can have such a name: somebody has made the label up
-                    self._file(namespace, told)
+            found = _by_namespace(self._cuts.labelled(pool, self._known_cuts()))
+            self._seen[pool] = [namespace for namespace, told in found.items() if not self._filed(namespace, told)]
         except RokcsiError as error:
             _log.warning("a pool could not be looked through for checkpoints", extra={"error": str(error)})
-        else:
-            self._seen.add(pool)
 
     def _known_cuts(self) -> set[str]:
         """Give the cuts that some version rests on: nothing is lost of them, and nobody has to ask what they say."""
-        shelves = self._parts.shelves
-        catalogs = (shelves.of(namespace) for namespace in shelves.namespaces())
-        return {
-            each.cut for catalog in catalogs for each in catalog.versions.list(VersionFilter(state=None)) if each.cut
-        }
+        return {cut for namespace in self._parts.shelves.namespaces() for cut in self._cuts_of(namespace)}
+
+    def _cuts_of(self, namespace: str) -> Collection[str]:
+        try:
+            versions = self._parts.shelves.of(namespace).versions.list(VersionFilter(state=None))
+        except CatalogUnreadable:
+            return ()
+        return {each.cut for each in versions if each.cut}
+
+    def _can_be_read(self, namespace: str) -> bool:
+        try:
+            self._parts.shelves.of(namespace)
+        except CatalogUnreadable:
+            return False
+        return True
+
+    def _filed(self, namespace: str, told: Sequence[Told]) -> bool:
+        """File what a pool holds of a namespace; tell whether its catalogue could be read."""
+        try:
+            self._file(namespace, told)
+        except InvalidRequest:  # no namespace can have such a name: somebody has made the label up
+            return True
+        except CatalogUnreadable:  # what is lost and what is known cannot be told apart
+            return False
+        return True
 
     def _file(self, namespace: str, told: Sequence[Told]) -> None:
         with self._visiting.alone(namespace):
@@ -89,7 +110,9 @@ class Rebuilding:
                     catalog.versions.add(version)
             self._file_runs(namespace, catalog, lost)
         if lost:
-            _log.info("filed lost checkpoints again", extra={"number": len(versions) + len(resting)})
+            _log.info(
+                "filed lost checkpoints again", extra={"namespace": namespace, "count": len(versions) + len(resting)}
+            )
             self._parts.filed(namespace)
 
     def _is_lost(self, catalog: Catalog, version: Version) -> bool:
