@@ -24,6 +24,7 @@ class NamespaceCatalogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}  # whoever reads one to its end keeps nobody from the others
         self._opened: dict[str, SqlCatalog] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,13 +38,17 @@ class NamespaceCatalogs:
         read as a whole: it is left as it is, and looked at again the next time.
         """
         namespace_of(namespace)
-        with self._lock:
+        with self._turn(namespace):
             known = self._opened.get(namespace)
             if known is not None and known.is_damaged:
                 self._opened.pop(namespace).close()
             if namespace not in self._opened:
                 self._opened[namespace] = _opened(namespace, self._folder / f"{namespace}{_SUFFIX}")
             return self._opened[namespace]
+
+    def _turn(self, namespace: str) -> threading.Lock:
+        with self._lock:
+            return self._turns.setdefault(namespace, threading.Lock())
 
     @contextmanager
     def kept_alone(self, patience_seconds: float | None = None) -> Iterator[None]:
@@ -67,10 +72,9 @@ class NamespaceCatalogs:
 
     def close(self) -> None:
         """Give all databases back."""
-        with self._lock:
-            for catalog in self._opened.values():
-                catalog.close()
-            self._opened.clear()
+        for namespace in list(self._opened):
+            with self._turn(namespace):
+                self._opened.pop(namespace).close()
 
 
 def _opened(namespace: str, path: Path) -> SqlCatalog:
