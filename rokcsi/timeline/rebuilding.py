@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from rokcsi.model.catalog import Catalog, VersionFilter
 from rokcsi.model.cluster import LabelledCut
 from rokcsi.model.doorkeeper import PodAtDoor, Side
-from rokcsi.model.errors import CatalogUnreadable, InvalidRequest, RecordNotFound, RokcsiError
+from rokcsi.model.errors import CatalogUnreadable, Damaged, InvalidRequest, RecordNotFound, RokcsiError
 from rokcsi.model.history import NOTEBOOKS_BUCKET, ReasonKind, Version
 from rokcsi.model.ids import PoolId
 from rokcsi.model.runs import Attempt, MountedVolume, Run, StepStatus
@@ -48,27 +48,33 @@ class Rebuilding:
         self._parts = parts
         self._cuts = cuts
         self._visiting = visiting
-        self._seen: dict[PoolId, Collection[str]] = {}
+        self._seen: set[PoolId] = set()
+        self._unreadable: set[str] = set()
 
     def look(self) -> float:
         """Look through the pools that were not looked through yet; give the seconds until the next look.
 
-        One that holds something of a namespace whose catalogue could not be read is looked
-        through again when it can.
+        All are looked through again once a catalogue can be read that could not before: it may
+        be a new one, or an old copy.
         """
+        unreadable = {each for each in self._parts.shelves.namespaces() if not self._can_be_read(each)}
+        if self._unreadable - unreadable:
+            self._seen.clear()
+        self._unreadable = unreadable
         for pool in self._cuts.pools():
-            waiting = self._seen.get(pool)
-            if waiting is None or any(self._can_be_read(namespace) for namespace in waiting):
+            if pool not in self._seen:
                 self._look_through(pool)
         return LOOK_AGAIN_SECONDS
 
     def _look_through(self, pool: PoolId) -> None:
         """File what a pool holds; where that fails it is looked through again."""
         try:
-            found = _by_namespace(self._cuts.labelled(pool, self._known_cuts()))
-            self._seen[pool] = [namespace for namespace, told in found.items() if not self._filed(namespace, told)]
+            for namespace, told in _by_namespace(self._cuts.labelled(pool, self._known_cuts())).items():
+                self._file_if_readable(namespace, told)
         except RokcsiError as error:
             _log.warning("a pool could not be looked through for checkpoints", extra={"error": str(error)})
+        else:
+            self._seen.add(pool)
 
     def _known_cuts(self) -> set[str]:
         """Give the cuts that some version rests on: nothing is lost of them, and nobody has to ask what they say."""
@@ -77,7 +83,7 @@ class Rebuilding:
     def _cuts_of(self, namespace: str) -> Collection[str]:
         try:
             versions = self._parts.shelves.of(namespace).versions.list(VersionFilter(state=None))
-        except CatalogUnreadable:
+        except Damaged:
             return ()
         return {each.cut for each in versions if each.cut}
 
@@ -88,15 +94,15 @@ class Rebuilding:
             return False
         return True
 
-    def _filed(self, namespace: str, told: Sequence[Told]) -> bool:
-        """File what a pool holds of a namespace; tell whether its catalogue could be read."""
+    def _file_if_readable(self, namespace: str, told: Sequence[Told]) -> None:
+        """File what a pool holds of a namespace; what is lost of one that cannot be read nobody knows, and it has to wait."""
         try:
             self._file(namespace, told)
         except InvalidRequest:  # no namespace can have such a name: somebody has made the label up
-            return True
-        except CatalogUnreadable:  # what is lost and what is known cannot be told apart
-            return False
-        return True
+            pass
+        except Damaged as error:
+            self._unreadable.add(namespace)
+            _log.warning("checkpoints cannot be filed", extra={"namespace": namespace, "error": str(error)})
 
     def _file(self, namespace: str, told: Sequence[Told]) -> None:
         with self._visiting.alone(namespace):

@@ -104,6 +104,20 @@ def test_its_cuts_stay_and_are_found_again_when_the_file_was_moved_away(timeline
     assert timeline.filed[-1] == NAMESPACE
 
 
+def test_one_that_is_damaged_while_the_timeline_works_is_filled_again_as_well(timeline: Timeline) -> None:
+    visited(timeline, "train")
+    versions = timeline.versions()
+    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting)
+    rebuilding.look()
+    timeline.shelves.close()
+    path = timeline.folder / f"{NAMESPACE}.sqlite"
+    path.write_bytes(GARBAGE)
+    rebuilding.look()
+    path.unlink()
+    rebuilding.look()
+    assert [each.id for each in timeline.versions()] == [each.id for each in versions]
+
+
 def test_its_cuts_are_not_asked_for_again_and_again_meanwhile(
     timeline: Timeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -392,6 +392,22 @@ class TestPeople:
         assert "does not know this token" in rokctl("get", "versions", status=8)
         assert not world.cluster.nodes[0].pool.snapshots()
 
+    def test_a_catalogue_that_cannot_be_read_is_told_with_what_to_do(
+        self, world: World, rokctl: Callable[..., str], tmp_path: Path
+    ) -> None:
+        world.claim("work")
+        world.pod("lab-0", ["work"], "Running")
+        rokctl("checkpoint", "lab-0")
+        world.server.stop()
+        (tmp_path / "catalogs" / "work.sqlite").write_bytes(b"something else altogether" * 99)
+        [place] = world.api.services
+        world.api.services[place] = world.again().people
+        for words in (["get", "versions"], ["checkpoint", "lab-0"]):
+            told = " ".join(rokctl(*words, status=1).split())
+            assert "nothing is known of the checkpoints of the namespace work, which stay where they are" in told
+            assert "finds in the documentation how it is mended: A catalogue cannot be read" in told
+        assert len(world.pool().snapshots()) == 1
+
     def test_what_is_not_to_be_had_of_a_cluster_is_told(self, world: World, rokctl: Callable[..., str]) -> None:
         assert "rokctl knows checkpoints" in rokctl("get", "notebooks", status=8)
         assert "leave --context out" in rokctl("retain", "--keep-last", "1", status=8)
