@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,19 @@ def test_it_is_refused_with_its_namespace_and_left_as_it_is(
     shelves.close()
     assert path.read_bytes() == content
     assert shelves.namespaces() == ["team-a", "team-b"]
+
+
+def test_what_a_killed_timeline_has_left_beside_the_file_is_read_with_it(tmp_path: Path) -> None:
+    """SQLite's log of what is written yet; its index is made anew."""
+    shelves = NamespaceCatalogs(tmp_path / "killed")
+    shelves.of("team-a").versions.add(version())
+    (tmp_path / "left ?%41#").mkdir()
+    for name in ("team-a.sqlite", "team-a.sqlite-wal"):
+        shutil.copy(tmp_path / "killed" / name, tmp_path / "left ?%41#" / name)
+    shelves.close()
+    found = NamespaceCatalogs(tmp_path / "left ?%41#")
+    assert len(found.of("team-a").versions.list(VersionFilter())) == 1
+    found.close()
 
 
 def test_one_of_an_older_schema_that_is_damaged_is_not_upgraded(tmp_path: Path) -> None:
