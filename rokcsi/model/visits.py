@@ -151,7 +151,7 @@ class Origins(Protocol):
     """Who knows what a `rok/origin` stands for, and who may have it."""
 
     def snapshot_for(self, claim: NamespacedName, origin: str) -> str:
-        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway."""
+        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway, CatalogUnreadable."""
 
 
 class VisitedPods(Protocol):
