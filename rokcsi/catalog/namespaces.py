@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rokcsi.catalog.opening import open_catalog
+from rokcsi.catalog.opening import open_whole_catalog
 from rokcsi.catalog.sql import SqlCatalog
-from rokcsi.model.errors import CatalogTaken, SystemCallFailed
+from rokcsi.model.errors import CatalogTaken, CatalogUnreadable, Damaged, NotSupported, SystemCallFailed
 from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
@@ -24,6 +24,7 @@ class NamespaceCatalogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}  # whoever reads one to its end keeps nobody from the others
         self._opened: dict[str, SqlCatalog] = {}
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,12 +32,23 @@ class NamespaceCatalogs:
             raise SystemCallFailed(f"the folder of catalogues {folder} cannot be made: {error.strerror}") from error
 
     def of(self, namespace: str) -> SqlCatalog:
-        """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
+        """Give a namespace's catalogue, an empty one where there was none.
+
+        Raises InvalidRequest for no namespace's name, CatalogUnreadable for one that cannot be
+        read as a whole: it is left as it is, and looked at again the next time.
+        """
         namespace_of(namespace)
-        with self._lock:
+        with self._turn(namespace):
+            known = self._opened.get(namespace)
+            if known is not None and known.is_damaged:
+                self._opened.pop(namespace).close()
             if namespace not in self._opened:
-                self._opened[namespace] = open_catalog(self._folder / f"{namespace}{_SUFFIX}")
+                self._opened[namespace] = _opened(namespace, self._folder / f"{namespace}{_SUFFIX}")
             return self._opened[namespace]
+
+    def _turn(self, namespace: str) -> threading.Lock:
+        with self._lock:
+            return self._turns.setdefault(namespace, threading.Lock())
 
     @contextmanager
     def kept_alone(self, patience_seconds: float | None = None) -> Iterator[None]:
@@ -60,7 +72,16 @@ class NamespaceCatalogs:
 
     def close(self) -> None:
         """Give all databases back."""
-        with self._lock:
-            for catalog in self._opened.values():
-                catalog.close()
-            self._opened.clear()
+        for namespace in list(self._opened):
+            with self._turn(namespace):
+                self._opened.pop(namespace).close()
+
+
+def _opened(namespace: str, path: Path) -> SqlCatalog:
+    try:
+        return open_whole_catalog(path)
+    except (Damaged, NotSupported) as error:
+        raise CatalogUnreadable(
+            f"nothing is known of the checkpoints of the namespace {namespace}, which stay where they are: {error};"
+            " whoever runs the timeline finds in the documentation how it is mended: A catalogue cannot be read"
+        ) from error

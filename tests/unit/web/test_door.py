@@ -152,6 +152,7 @@ def test_to_look_is_not_to_take_nor_to_remove(
         (errors.PoolFull("full"), 507, errors.OutOfSpace),
         (errors.PoolElsewhere("away"), 503, errors.Unavailable),
         (errors.StillInUse("pinned"), 409, errors.StillInUse),
+        (errors.CatalogUnreadable("nothing is known of team-a"), 500, errors.Damaged),
     ],
 )
 def test_an_error_comes_out_of_the_same_family(
