@@ -94,6 +94,26 @@ def _objects(made: subprocess.CompletedProcess[str]) -> Sequence[Object]:
     return [each for each in yaml.safe_load_all(made.stdout) if each]
 
 
+def test_cert_managers_authority_outlasts_all_that_it_signs_and_keeps_its_key() -> None:
+    made = {
+        each["metadata"]["name"]: each["spec"] for each in _objects(_made("tls.validDays=30")) if _is_certificate(each)
+    }
+    authority = made.pop("rok-authority")
+    left_at_renewal = _hours(authority["renewBefore"])
+    assert 0 < left_at_renewal < _hours(authority["duration"])
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
+    assert sorted(made) == ["rok-controller", "rok-node"]
+    assert {_hours(each["duration"]) for each in made.values()} == {left_at_renewal} == {30 * 24}
+
+
+def _is_certificate(each: Object) -> bool:
+    return bool(each["kind"] == "Certificate")
+
+
+def _hours(text: str) -> int:
+    return int(text.removesuffix("h"))
+
+
 def test_no_role_reads_secrets_or_may_do_everything() -> None:
     roles = [each for each in _objects(_made("checkpoints.enabled=true")) if each["kind"] in {"Role", "ClusterRole"}]
     assert {"rok-controller", "rok-timeline"} <= {each["metadata"]["name"] for each in roles}

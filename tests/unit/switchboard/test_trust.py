@@ -19,7 +19,7 @@ from rokcsi.model.errors import InvalidRequest, SocketTaken
 from rokcsi.model.roster import NodeAddress
 from rokcsi.switchboard.dialling import Dialling
 from rokcsi.switchboard.directory import Directory
-from tests.fakes.certificates import Authority
+from tests.fakes.certificates import Authority, CertificateFiles
 from tests.fakes.csi_caller import CsiCaller, Refused, stub_with
 from tests.fakes.switchboards import CONTROLLER, DRIVER, KEY, NODES, FakeCluster, MemoryRoster
 
@@ -148,19 +148,44 @@ def announced_by(cluster: FakeCluster, certificates: Certificates, driver: str =
     return found
 
 
-def test_a_server_that_is_not_called_a_node_is_none(cluster: FakeCluster) -> None:
+def comes_again(cluster: FakeCluster, files: CertificateFiles) -> None:
+    """Have the first node served anew, with this certificate."""
     cluster.nodes[0].leave()
-    cluster.nodes[0].files = cluster.authority.issue("somebody-else")
+    cluster.nodes[0].files = files
     cluster.nodes[0].come()
+
+
+def test_a_server_that_is_not_called_a_node_is_none(cluster: FakeCluster) -> None:
+    comes_again(cluster, cluster.authority.issue("somebody-else"))
     [why] = announced_by(cluster, cluster.authority.issue(CONTROLLER).read())
     assert why.startswith("UNAVAILABLE")
 
 
 def test_a_server_of_another_authority_is_no_node(cluster: FakeCluster, tmp_path: Path) -> None:
-    cluster.nodes[0].leave()
-    cluster.nodes[0].files = another(tmp_path).issue(NODES)
-    cluster.nodes[0].come()
+    comes_again(cluster, another(tmp_path).issue(NODES))
     [why] = announced_by(cluster, cluster.authority.issue(CONTROLLER).read())
+    assert why.startswith("UNAVAILABLE")
+
+
+def test_either_side_may_take_its_new_certificate_first_when_the_authority_was_renewed_with_its_key(
+    cluster: FakeCluster,
+) -> None:
+    before, after = cluster.authority, cluster.authority.renewed()
+    assert before.certificate.read_bytes() != after.certificate.read_bytes()
+    assert announced_by(cluster, after.issue(CONTROLLER).read()) == []
+    comes_again(cluster, after.issue(NODES))
+    assert announced_by(cluster, before.issue(CONTROLLER).read()) == []
+
+
+def test_a_switchboard_takes_no_node_whose_certificate_has_expired(cluster: FakeCluster) -> None:
+    comes_again(cluster, cluster.authority.issue(NODES, days=-1))
+    [why] = announced_by(cluster, cluster.authority.issue(CONTROLLER).read())
+    assert why.startswith("UNAVAILABLE")
+    assert "certificate has expired" in why
+
+
+def test_a_node_takes_no_switchboard_whose_certificate_has_expired(cluster: FakeCluster) -> None:
+    [why] = announced_by(cluster, cluster.authority.issue(CONTROLLER, days=-1).read())
     assert why.startswith("UNAVAILABLE")
 
 
