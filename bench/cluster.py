@@ -21,9 +21,11 @@ from tests.lab.kubernetes.objects import SNAPSHOTS
 Object = Mapping[str, Any]
 CHOSEN, BOUND, SCHEDULED, RUNNING = "node chosen", "bound", "scheduled", "running"
 READY, USABLE, ENDED = "pod ready", "snapshot ready", "pod ended"
-POD_GONE, CLAIM_GONE, VOLUME_GONE, SNAPSHOT_GONE = "pod gone", "claim gone", "volume gone", "snapshot gone"
+POD_GONE, CLAIM_GONE, VOLUME_GONE = "pod gone", "claim gone", "volume gone"
+SNAPSHOT_GONE, CONTENT_GONE = "snapshot gone", "snapshot's content gone"
 _SELECTED = "volume.kubernetes.io/selected-node"
-_VERSION, _SNAPSHOT_KIND = "v1", "volumesnapshots"
+_VERSION, _SNAPSHOT_KIND, _CONTENT_KIND = "v1", "volumesnapshots", "volumesnapshotcontents"
+_LOOK_SECONDS, _NAMESPACE_SECONDS = 0.5, 120.0
 
 
 class TooSlow(Exception):
@@ -72,8 +74,9 @@ class _Watched:
 
 
 def _name(of: Object) -> str:
-    """Give the name of an object; a volume has that of its claim."""
-    return str(of["spec"].get("claimRef", of["metadata"])["name"])
+    """Give the name of an object; a volume has that of its claim, a snapshot's content that of the snapshot."""
+    spec = of["spec"]
+    return str(spec.get("claimRef", spec.get("volumeSnapshotRef", of["metadata"]))["name"])
 
 
 def _claim(claim: Object) -> Iterator[str]:
@@ -100,8 +103,8 @@ def _snapshot(snapshot: Object) -> Iterator[str]:
         yield USABLE
 
 
-def _volume(volume: Object) -> Iterator[str]:
-    del volume
+def _only_when_gone(changed: Object) -> Iterator[str]:
+    del changed
     yield from ()
 
 
@@ -117,11 +120,14 @@ class Namespace:
         self._snapshots = {"group": SNAPSHOTS, "version": _VERSION, "plural": _SNAPSHOT_KIND, **here}
         claims, pods = self._core.list_namespaced_persistent_volume_claim, self._core.list_namespaced_pod
         snapshots, volumes = self._custom.list_namespaced_custom_object, self._core.list_persistent_volume
+        contents = {"group": SNAPSHOTS, "version": _VERSION, "plural": _CONTENT_KIND}
+        gone = self.moments, _only_when_gone
         self._watches = (
             Following("claims", claims, _Watched(self.moments, _claim, CLAIM_GONE), **here),
             Following("pods", pods, _Watched(self.moments, _pod, POD_GONE), **here),
-            Following("volumes", volumes, _Watched(self.moments, _volume, VOLUME_GONE)),
+            Following("volumes", volumes, _Watched(*gone, VOLUME_GONE)),
             Following("snapshots", snapshots, _Watched(self.moments, _snapshot, SNAPSHOT_GONE), **self._snapshots),
+            Following("contents", self._custom.list_cluster_custom_object, _Watched(*gone, CONTENT_GONE), **contents),
         )
 
     def __enter__(self) -> Self:
@@ -134,6 +140,7 @@ class Namespace:
         for each in self._watches:
             each.stop()
         self._core.delete_namespace(self.name)
+        _until(self._is_gone, f"namespace {self.name}", _NAMESPACE_SECONDS)
 
     def make(self, *objects: Object) -> None:
         """Have these claims, pods and snapshots."""
@@ -156,6 +163,32 @@ class Namespace:
             self.moments.of(name, VOLUME_GONE if claimed else POD_GONE, seconds)
 
     def forget(self, snapshot: str, seconds: float) -> None:
-        """Delete a snapshot and wait until it is gone."""
+        """Delete a snapshot and wait until it is gone, from its driver too."""
         self._custom.delete_namespaced_custom_object(**self._snapshots, name=snapshot)
         self.moments.of(snapshot, SNAPSHOT_GONE, seconds)
+        self.moments.of(snapshot, CONTENT_GONE, seconds)
+
+    def clear(self, label: str, seconds: float) -> None:
+        """Delete all pods, claims and snapshots with this label and wait until they are gone; raise TooSlow when they stay."""
+        chosen = {"label_selector": label}
+        self._core.delete_collection_namespaced_pod(self.name, grace_period_seconds=0, **chosen)
+        self._core.delete_collection_namespaced_persistent_volume_claim(self.name, **chosen)
+        self._custom.delete_collection_namespaced_custom_object(**self._snapshots, **chosen)
+        _until(lambda: not self._there(label), f"what has the label {label}", seconds)
+
+    def _there(self, label: str) -> bool:
+        claims = self._core.list_namespaced_persistent_volume_claim(self.name, label_selector=label).items
+        snapshots = self._custom.list_namespaced_custom_object(**self._snapshots, label_selector=label)["items"]
+        return bool(claims or snapshots)
+
+    def _is_gone(self) -> bool:
+        names = self._core.list_namespace(field_selector=f"metadata.name={self.name}").items
+        return not names
+
+
+def _until(is_so: Callable[[], bool], what: str, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise TooSlow(f"{what} is not gone after {seconds:.0f} s")
+        time.sleep(_LOOK_SECONDS)
