@@ -51,7 +51,7 @@ class Following:
         self._takes = takes
         self._selectors = selectors
         self._version = ""
-        self._watch = watch.Watch()
+        self._watch = _Watch()
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -115,7 +115,6 @@ class Following:
             resource_version=self._version,
             allow_watch_bookmarks=True,
             timeout_seconds=_WATCH_SECONDS,
-            deserialize=False,
             _request_timeout=(CONNECT_SECONDS, _SILENT_SECONDS),
             **self._selectors,
         )
@@ -131,6 +130,19 @@ class Following:
                 self._takes.gone(changed)
             case _:
                 self._takes.changed(changed)
+
+
+class _Watch(watch.Watch):  # type: ignore[misc]  # the client has no types
+    """The client's watch, which gives objects as they were sent.
+
+    Its own `deserialize=False` cannot tell of an ERROR event: instead of the API server's refusal
+    (410, mostly) a KeyError comes out (kubernetes 37).
+    """
+
+    def get_return_type(self, func: Any) -> str:
+        """Give no type: nothing is made of the objects then."""
+        del func
+        return ""
 
 
 def _pauses() -> Iterator[float]:
