@@ -21,6 +21,9 @@ from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
 from rokcsi.web.wire import Document, refused, written
 
 _PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
+# A subdomain of RFC 1123, as Kubernetes demands: `..`, or a name with a slash, would be another place of its API.
+_POD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_POD = 253
 _LONGEST_TEXT = 4096
 _STATUSES: dict[type[errors.RokcsiError], int] = {
     errors.TokenRefused: 401,
@@ -105,9 +108,7 @@ class Door:
             case "POST":
                 return written(self._checkpoints.take(namespace, _wish(asked.body, person)))
             case "PUT":
-                return written(
-                    self._checkpoints.pin(namespace, version, pinned=_given(asked.body).get("pinned") is True)
-                )
+                return written(self._checkpoints.pin(namespace, version, pinned=_pinned(asked.body)))
             case "DELETE":
                 return written(self._checkpoints.remove(namespace, version))
         if version:
@@ -123,13 +124,23 @@ def _wish(body: bytes, person: Person) -> Wish:
             raise errors.InvalidRequest(f"{name} is a text of up to {_LONGEST_TEXT} characters")
     if not texts["pod"]:
         raise errors.InvalidRequest("name the pod that a checkpoint is to be taken of")
+    if len(texts["pod"]) > _LONGEST_POD or _POD.fullmatch(texts["pod"]) is None:
+        raise errors.InvalidRequest(f"{texts['pod'][:80]!r} is no name of a pod")
     return Wish(**texts, author=person.name)
+
+
+def _pinned(body: bytes) -> bool:
+    """Give what is asked for; a slip must not unpin: what is not pinned may go."""
+    pinned = _given(body).get("pinned")
+    if not isinstance(pinned, bool):
+        raise errors.InvalidRequest("pinned is true or false")
+    return pinned
 
 
 def _given(body: bytes) -> Document:
     try:
         given = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.InvalidRequest(f"this is no JSON: {error}") from error
     if not isinstance(given, dict):
         raise errors.InvalidRequest("a JSON object is wanted")

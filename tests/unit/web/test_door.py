@@ -125,6 +125,12 @@ def test_what_is_answered_is_read_back_as_it_was(door: Door, checkpoints: Memory
         (Asked("POST", PLACE, "ann", b"[]"), 400, "JSON object"),
         (Asked("POST", PLACE, "ann", b'{"pod": 3}'), 400, "pod is a text"),
         (Asked("POST", PLACE, "ann", b"{}"), 400, "name the pod"),
+        (Asked("POST", PLACE, "ann", b"[" * 50_000), 400, "no JSON"),
+        (Asked("POST", PLACE, "ann", b'{"pod": ".."}'), 400, "no name of a pod"),
+        (Asked("POST", PLACE, "ann", b'{"pod": "lab-0/log"}'), 400, "no name of a pod"),
+        (Asked("POST", PLACE, "ann", b'{"pod": "lab-0\\n"}'), 400, "no name of a pod"),
+        (Asked("PUT", f"{PLACE}/{version(1).id}", "ann"), 400, "true or false"),
+        (Asked("PUT", f"{PLACE}/{version(1).id}", "ann", b'{"pinned": "true"}'), 400, "true or false"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(door: Door, asked: Asked, status: int, told: str) -> None:
