@@ -1,7 +1,12 @@
-"""The HTTP server of the door: TLS with our own certificate, threads, limits, and nothing of a request in the log."""
+"""The HTTP server of the door: TLS with our own certificate, threads, limits, and nothing of a request in the log.
+
+Each exchange has a thread, and there are few: a request has to be there as a whole within some
+seconds, so that nobody keeps a thread by sending it letter by letter.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import ssl
@@ -19,9 +24,10 @@ from rokcsi.observe.logs import request
 from rokcsi.web.door import Answer, Asked, Door
 from rokcsi.web.wire import refused
 
-_SILENT_SECONDS = 10.0
+_REQUEST_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
 _MOST_BYTES = 64 * 1024
+_MOST_DIGITS = 9
 _MOST_AT_ONCE = 32
 
 
@@ -59,12 +65,16 @@ class _Server(ThreadingHTTPServer):
         if not self.places.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread can be begun, say
+            self.places.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Shake hands in the exchange's own thread, so that nobody who is slow at it keeps others waiting."""
         try:
-            request.settimeout(_SILENT_SECONDS)
+            request.settimeout(_REQUEST_SECONDS)
             wrapped = self.context.wrap_socket(request, server_side=True)
         except (OSError, ValueError):  # whoever speaks no TLS is not answered
             self.shutdown_request(request)
@@ -77,17 +87,43 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: a caller who hung up is no event, and the door logs what went wrong behind it."""
 
 
+class _Hurried(io.RawIOBase):
+    """What comes over a connection, until a number of seconds is over; TimeoutError after that."""
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for some bytes, and no longer than is left."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the request has not come in time")
+        self._connection.settimeout(left)
+        return self._connection.recv_into(buffer)
+
+
 class _Exchange(BaseHTTPRequestHandler):
-    timeout = _SILENT_SECONDS
     server_version = "rokcsi"
     sys_version = ""
 
+    def setup(self) -> None:
+        """Take the connection, and the time."""
+        super().setup()
+        self.rfile.close()
+        self.rfile = io.BufferedReader(_Hurried(self.connection, _REQUEST_SECONDS))
+
     def do_GET(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _MOST_BYTES:
+        if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > _MOST_BYTES:
             self._send(Answer(413, refused(InvalidRequest(f"a request has at most {_MOST_BYTES} bytes"))))
             return
         body = self.rfile.read(int(length))
+        self.connection.settimeout(_REQUEST_SECONDS)
         asked = Asked(self.command, self.path.partition("?")[0], self.headers.get(TOKEN_HEADER, ""), body)
         with request(), deadline(Deadline(time.monotonic() + _ANSWER_SECONDS)):
             answer = cast("_Server", self.server).door.answer(asked)
