@@ -101,7 +101,8 @@ class VisitBook:
             return known
         step = self._step(who, pod)
         attempt = Attempt(
-            number=len(step.attempts) + 1,
+            # Of attempts that were lost and found again some may be missing: the number of one is not how many there are.
+            number=max((each.number for each in step.attempts), default=0) + 1,
             pod=pod.at.name,
             status=StepStatus.RUNNING,
             started_at=self._clock(),
