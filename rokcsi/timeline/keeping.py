@@ -71,8 +71,9 @@ class Keeping:
 
     def look(self, namespace: str) -> float:
         """Let go what is not kept; give the seconds until the next look. Raises RosterAway, Unavailable."""
-        since = self._parts.pods.namespace_since(namespace)
         with self._visiting.alone(namespace):
+            # Asked only now: one that has come back while others had their turn is not gone.
+            since = self._parts.pods.namespace_since(namespace)
             shelf = _Shelf(self._parts.shelves.of(namespace), self._parts.contents)
             self._former(shelf, since)
             runs = [run for run in shelf.catalog.runs.list() if not _is_pinned(shelf.catalog, run)]

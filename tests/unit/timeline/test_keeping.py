@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import threading
 
 import pytest
 
@@ -128,4 +129,28 @@ def test_a_new_namespace_of_the_same_name_does_not_inherit(timeline: Timeline) -
     run(timeline, 1)
     timeline.keeping().look(NAMESPACE)
     assert kept(timeline) == ["train-00000001"]
+    assert len(timeline.versions()) == 2
+
+
+def test_a_namespace_that_comes_back_while_it_is_asked_for_keeps_what_it_has_then(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del timeline.pods.namespaces[NAMESPACE]
+    asked = timeline.pods.namespace_since
+
+    def comes_back() -> None:
+        timeline.pods.namespaces[NAMESPACE] = dt.datetime.now(dt.UTC)
+        run(timeline, 1)
+
+    coming = threading.Thread(target=comes_back)
+
+    def since(name: str) -> dt.datetime | None:
+        answer = asked(name)
+        coming.start()
+        coming.join(1.0)
+        return answer
+
+    monkeypatch.setattr(timeline.pods, "namespace_since", since)
+    timeline.keeping().look(NAMESPACE)
+    coming.join()
     assert len(timeline.versions()) == 2
