@@ -15,6 +15,7 @@ from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
 _SUFFIX = ".sqlite"
+_LAST_FILE_LAST = ("-wal", "-shm", "")  # a write-ahead log that stayed behind would be read into the next of its name
 _PATIENCE_SECONDS = 20.0  # one that is being replaced ends within that
 
 
@@ -57,6 +58,19 @@ class NamespaceCatalogs:
         """Give the namespaces that have one, in the order of their names."""
         names = (path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}"))
         return sorted(name for name in names if NAMESPACE.fullmatch(name))
+
+    def remove(self, namespace: str) -> None:
+        """Take a namespace's catalogue away; whoever is still reading in it reads on. Raises SystemCallFailed."""
+        path = self._folder / f"{namespace_of(namespace)}{_SUFFIX}"
+        with self._lock:
+            opened = self._opened.pop(namespace, None)
+            if opened is not None:
+                opened.close()
+            try:
+                for suffix in _LAST_FILE_LAST:
+                    path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+            except OSError as error:
+                raise SystemCallFailed(f"the catalogue {path} cannot be removed: {error.strerror}") from error
 
     def close(self) -> None:
         """Give all databases back."""

@@ -69,13 +69,19 @@ class Keeping:
         self._visiting = visiting
         self._rules = rules
 
-    def look(self, namespace: str) -> float:
-        """Let go what is not kept; give the seconds until the next look. Raises RosterAway, Unavailable."""
+    def look(self, namespace: str) -> float | None:
+        """Let go what is not kept; give the seconds until the next look, None where nothing is left of a namespace.
+
+        Raises RosterAway, Unavailable.
+        """
         with self._visiting.alone(namespace):
             # Asked only now: one that has come back while others had their turn is not gone.
             since = self._parts.pods.namespace_since(namespace)
             shelf = _Shelf(self._parts.shelves.of(namespace), self._parts.contents)
             self._former(shelf, since)
+            if since is None and not shelf.catalog.versions.list(VersionFilter(state=None)):
+                self._parts.shelves.remove(namespace)
+                return None
             runs = [run for run in shelf.catalog.runs.list() if not _is_pinned(shelf.catalog, run)]
             for run in runs[: -self._rules.runs]:
                 self._let_run_go(shelf, run)

@@ -48,6 +48,8 @@ class Settling:
 
     def look(self, at: PodAtDoor) -> float | None:
         """Settle one visit; give the seconds until the next look, None where nothing is open. Raises RosterAway, Unavailable."""
+        if at.namespace not in self._shelves.namespaces():  # it is gone, and its catalogue with it
+            return None
         book = self._visiting.book(at.namespace)
         visit = book.visit_of(at.uid)
         if visit is None:

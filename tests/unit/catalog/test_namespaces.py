@@ -28,11 +28,23 @@ def test_what_one_namespace_holds_another_never_sees(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_catalogue_that_is_removed_leaves_nothing_to_a_later_one_of_its_name(tmp_path: Path) -> None:
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    shelves.of("team-a").versions.add(version())
+    shelves.remove("team-a")
+    shelves.remove("never-there")
+    assert not list((tmp_path / "catalogs").iterdir())
+    assert shelves.of("team-a").versions.list(VersionFilter()) == []
+    shelves.close()
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "A", "a_b", "-a", "a" * 64, "a\0", "a\n"])
 def test_what_is_no_namespace_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     shelves = NamespaceCatalogs(tmp_path / "catalogs")
     with pytest.raises(InvalidRequest):
         shelves.of(name)
+    with pytest.raises(InvalidRequest):
+        shelves.remove(name)
     assert not list((tmp_path / "catalogs").iterdir())
 
 

@@ -12,6 +12,7 @@ from rokcsi.model.errors import PoolElsewhere
 from rokcsi.model.history import VersionState
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import PodOwner
+from rokcsi.timeline.keeping import LOOK_AGAIN_SECONDS
 from tests.fakes.visited_cluster import NAMESPACE
 from tests.unit.timeline.conftest import Timeline
 
@@ -118,9 +119,30 @@ def test_a_namespace_takes_its_checkpoints_with_it_pinned_or_not(timeline: Timel
     pin(timeline, 0)
     del timeline.pods.namespaces[NAMESPACE]
     timeline.keeping().look(NAMESPACE)
+    assert not timeline.cuts.cuts
     assert not timeline.versions()
     assert not timeline.runs()
-    assert not timeline.cuts.cuts
+
+
+def test_of_a_namespace_that_is_gone_no_catalogue_is_left_and_nobody_looks_again(timeline: Timeline) -> None:
+    at = timeline.pods.comes("train", "work")
+    timeline.enters(at)
+    del timeline.pods.namespaces[NAMESPACE]
+    assert timeline.keeping().look(NAMESPACE) is None
+    assert timeline.settling.look(at) is None
+    assert not list(timeline.folder.iterdir())
+    timeline.pods.namespaces[NAMESPACE] = dt.datetime.now(dt.UTC)
+    run(timeline, 1)
+    assert timeline.keeping().look(NAMESPACE) == LOOK_AGAIN_SECONDS
+    assert kept(timeline) == ["train-00000001"]
+
+
+def test_a_catalogue_stays_while_something_of_its_namespace_does(timeline: Timeline) -> None:
+    run(timeline, 0)
+    del timeline.pods.namespaces[NAMESPACE]
+    timeline.contents.handles = {version.id: version.members[0].snapshot for version in timeline.versions()}
+    assert timeline.keeping().look(NAMESPACE) == LOOK_AGAIN_SECONDS
+    assert len(timeline.versions()) == 2
 
 
 def test_a_new_namespace_of_the_same_name_does_not_inherit(timeline: Timeline) -> None:
