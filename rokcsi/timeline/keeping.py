@@ -1,7 +1,7 @@
 """What is kept of a namespace's checkpoints: the newest runs and what is pinned, within a number of bytes.
 
-A run goes as a whole, oldest first, but for its pinned versions; one that has an open visit
-stays. What a VolumeSnapshotContent names is kept as long as it does: the cluster has said of it
+A run goes as a whole, oldest first, but for its pinned versions; one that has an open visit,
+or a version that is half taken, stays. What a VolumeSnapshotContent names is kept as long as it does: the cluster has said of it
 that it can be restored, maybe to another namespace. The checkpoints of a namespace that is gone go with it, pinned or not: whoever makes
 a namespace of that name again must not find them.
 """
@@ -102,6 +102,8 @@ class Keeping:
         """Let go what is of a namespace that is gone, and what a deletion that was cut short has left."""
         catalog = shelf.catalog
         for version in catalog.versions.list(VersionFilter(state=None)):
+            if version.state is VersionState.TAKING:
+                continue  # whoever began it finds out whether there is a cut: without its handle it would stay
             if since is None or version.created_at < since or version.state is VersionState.DELETING:
                 self._let_go(shelf, version)
         for run in catalog.runs.list():
@@ -113,9 +115,10 @@ class Keeping:
         return limit is None or kept_bytes(catalog.versions.list(VersionFilter())) < limit
 
     def _let_run_go(self, shelf: _Shelf, run: Run) -> None:
-        if _is_open(run):
+        versions = _versions(shelf.catalog, run)
+        if _is_open(run) or any(version.state is VersionState.TAKING for version in versions):
             return
-        for version in _versions(shelf.catalog, run):
+        for version in versions:
             if not version.pinned:
                 self._let_go(shelf, version)
         if not _versions(shelf.catalog, run):

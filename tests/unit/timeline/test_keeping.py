@@ -137,6 +137,26 @@ def test_of_a_namespace_that_is_gone_no_catalogue_is_left_and_nobody_looks_again
     assert kept(timeline) == ["train-00000001"]
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_half_taken_goes_only_when_its_cut_is_known(timeline: Timeline, *, gone: bool) -> None:
+    timeline.cuts.late_errors = [PoolElsewhere("away")]
+    at = timeline.pods.comes("half", "work", owner=PodOwner("Job", "train", "00000000"))
+    with pytest.raises(PoolElsewhere):
+        timeline.enters(at)
+    timeline.pods.ends("half")
+    timeline.leaves(at)
+    run(timeline, 1)
+    if gone:
+        del timeline.pods.namespaces[NAMESPACE]
+    keeping = timeline.keeping(runs=1)
+    keeping.look(NAMESPACE)
+    assert VersionState.TAKING in {version.state for version in timeline.versions()}
+    timeline.settling.look(at)
+    keeping.look(NAMESPACE)
+    assert kept(timeline) == ([] if gone else ["train-00000001"])
+    assert set(timeline.cuts.cuts) == {version.cut_name for version in timeline.versions()}
+
+
 def test_a_catalogue_stays_while_something_of_its_namespace_does(timeline: Timeline) -> None:
     run(timeline, 0)
     del timeline.pods.namespaces[NAMESPACE]
