@@ -12,7 +12,9 @@ from rokcsi.model.errors import PoolElsewhere
 from rokcsi.model.history import VersionState
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import PodOwner
+from rokcsi.timeline import keeping as module
 from rokcsi.timeline.keeping import LOOK_AGAIN_SECONDS
+from tests.fakes.patience import eventually
 from tests.fakes.visited_cluster import NAMESPACE
 from tests.unit.timeline.conftest import Timeline
 
@@ -135,6 +137,29 @@ def test_of_a_namespace_that_is_gone_no_catalogue_is_left_and_nobody_looks_again
     run(timeline, 1)
     assert timeline.keeping().look(NAMESPACE) == LOOK_AGAIN_SECONDS
     assert kept(timeline) == ["train-00000001"]
+
+
+def test_a_pod_that_comes_while_many_versions_go_has_its_turn_between_them(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TURN_SECONDS", 0.0)
+    for number in range(3):
+        run(timeline, number)
+    coming, remove, through = threading.Thread(target=run, args=(timeline, 9)), timeline.cuts.remove, []
+
+    def removed(handle: str) -> None:
+        remove(handle)
+        if not coming.ident:
+            coming.start()
+            eventually(lambda: vars(timeline.visiting)["_turns"].waiting == 1)
+        through.append("train-00000009" in kept(timeline))
+
+    monkeypatch.setattr(timeline.cuts, "remove", removed)
+    timeline.keeping(runs=1).look(NAMESPACE)
+    coming.join()
+    assert through[0] is False
+    assert through[1:] == [True] * (len(through) - 1)
+    assert len(through) > 1
 
 
 @pytest.mark.parametrize("gone", [False, True])
