@@ -175,6 +175,20 @@ def test_an_error_comes_out_of_the_same_family(
         TimelineLine(Straight(door), "team-a").versions()
 
 
+def test_who_was_refused_what_is_in_the_log_and_no_token_is(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for path in (PLACE, "/elsewhere"):
+        assert door.answer(Asked("GET", path, "")).status == 401
+    assert not caplog.records
+    door.answer(Asked("GET", PLACE, "eve"))
+    (line,) = caplog.records
+    assert (line.__dict__["operation"], line.__dict__["status"]) == (PLACE, 403)
+    assert "eve may not get pods" in line.__dict__["error"]
+    door.answer(Asked("GET", f"/{'x' * 5000}", "token-of-eve"))
+    assert "token-of-eve" not in str([each.__dict__ for each in caplog.records])
+    assert len(caplog.records[1].__dict__["operation"]) <= 200
+
+
 def test_an_error_that_nobody_foresaw_tells_nothing_but_its_kind(door: Door, checkpoints: MemoryCheckpoints) -> None:
     checkpoints.error = ZeroDivisionError("secret")
     answer = door.answer(Asked("GET", PLACE, "ann"))
