@@ -15,6 +15,7 @@ from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
 _SUFFIX = ".sqlite"
+_MOST_OPEN = 64  # each has some files open, and a process often no more than a thousand
 _LAST_FILE_LAST = ("-wal", "-shm", "")  # a write-ahead log that stayed behind would be read into the next of its name
 _PATIENCE_SECONDS = 20.0  # one that is being replaced ends within that
 
@@ -25,7 +26,7 @@ class NamespaceCatalogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._opened: dict[str, SqlCatalog] = {}
+        self._opened: dict[str, SqlCatalog] = {}  # the one that was asked for longest ago first
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -35,9 +36,11 @@ class NamespaceCatalogs:
         """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
         namespace_of(namespace)
         with self._lock:
-            if namespace not in self._opened:
-                self._opened[namespace] = open_catalog(self._folder / f"{namespace}{_SUFFIX}")
-            return self._opened[namespace]
+            catalog = self._opened.pop(namespace, None) or open_catalog(self._folder / f"{namespace}{_SUFFIX}")
+            self._opened[namespace] = catalog
+            while len(self._opened) > _MOST_OPEN:  # whoever still works with one has its connection opened anew
+                self._opened.pop(next(iter(self._opened))).close()
+            return catalog
 
     @contextmanager
     def kept_alone(self, patience_seconds: float | None = None) -> Iterator[None]:

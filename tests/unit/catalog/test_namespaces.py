@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from rokcsi.catalog import namespaces as module
 from rokcsi.catalog.namespaces import NamespaceCatalogs
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import CatalogTaken, InvalidRequest, RecordNotFound, SystemCallFailed
 from tests.unit.catalog.conftest import version
+
+
+def open_below(folder: Path) -> set[str]:
+    """Give the names of the databases in a folder that this process has open."""
+    found = (link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return {path.name for path in found if folder in path.parents and path.suffix == ".sqlite"}
 
 
 def test_what_one_namespace_holds_another_never_sees(tmp_path: Path) -> None:
@@ -26,6 +33,18 @@ def test_what_one_namespace_holds_another_never_sees(tmp_path: Path) -> None:
     again = NamespaceCatalogs(tmp_path / "catalogs")
     assert again.of("team-a").versions.get(filed.id) == filed
     again.close()
+
+
+def test_of_many_catalogues_few_are_open_and_all_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_OPEN", 2)
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    first = shelves.of("team-0")
+    for number in range(4):
+        shelves.of(f"team-{number}").versions.add(version())
+    assert open_below(tmp_path) == {"team-2.sqlite", "team-3.sqlite"}
+    [kept] = first.versions.list(VersionFilter())
+    assert shelves.of("team-0").versions.get(kept.id) == kept
+    shelves.close()
 
 
 def test_a_catalogue_that_is_removed_leaves_nothing_to_a_later_one_of_its_name(tmp_path: Path) -> None:
