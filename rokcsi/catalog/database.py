@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from rokcsi.model.errors import (
+    CatalogUnreadable,
     Damaged,
     InvalidRequest,
     LockTimeout,
@@ -23,36 +25,59 @@ from rokcsi.model.errors import (
 
 _BUSY_SECONDS = 20.0
 _MOST_CONNECTIONS = 64
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Database:
-    """Gives transactions: `reading` sees one state, `writing` is alone and durable when it ends."""
+    """Gives transactions: `reading` sees one state, `writing` is alone and durable when it ends.
 
-    def __init__(self, path: Path) -> None:
+    One to be looked at only (`only_read`) changes nothing of the file. `is_damaged` tells
+    whether SQLite has found it so, here or before.
+    """
+
+    def __init__(self, path: Path, *, only_read: bool = False) -> None:
         self._path = path
-        self._engine = _engine(path)
+        self._engine = _reading_engine(path) if only_read else _engine(path)
+        self.is_damaged = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Look at one state of everything."""
-        with _told_in_our_words(self._path), self._engine.begin() as connection:
+        with self._told(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Change something, or nothing at all; waits while another process writes. Raises LockTimeout."""
         writer = self._engine.execution_options(writes=True)
-        with _told_in_our_words(self._path), writer.begin() as connection:
+        with self._told(), writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with _told_in_our_words(self._path):
+                yield
+        except CatalogUnreadable:
+            self.is_damaged = True
+            raise
+
+
+def _reading_engine(path: Path) -> Engine:
+    """Give an engine that cannot write, and brings no write-ahead log into the file when it is closed."""
+    address = f"file:{quote(str(path))}?mode=ro"
+    return create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(address, _BUSY_SECONDS, uri=True), poolclass=NullPool
+    )
+
 
 def _engine(path: Path) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        URL.create("sqlite", database=str(path)),
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
         max_overflow=_MOST_CONNECTIONS,
     )
@@ -86,7 +111,10 @@ def _told_in_our_words(path: Path) -> Iterator[None]:
     except OperationalError as error:
         raise _operational(path, error) from error
     except (DBAPIError, sqlite3.Error) as error:
-        raise Damaged(f"the catalogue {path} cannot be used: {getattr(error, 'orig', error)}") from error
+        cause = getattr(error, "orig", error)
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        kind = CatalogUnreadable if code in _DAMAGED else Damaged
+        raise kind(f"the catalogue {path} cannot be used: {cause}") from error
 
 
 def _operational(path: Path, error: OperationalError) -> RokcsiError:

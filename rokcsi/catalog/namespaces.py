@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rokcsi.catalog.opening import open_catalog
+from rokcsi.catalog.opening import open_whole_catalog
 from rokcsi.catalog.sql import SqlCatalog
-from rokcsi.model.errors import CatalogTaken, SystemCallFailed
+from rokcsi.model.errors import CatalogTaken, CatalogUnreadable, Damaged, NotSupported, SystemCallFailed
 from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
@@ -26,6 +26,7 @@ class NamespaceCatalogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}  # whoever reads one to its end keeps nobody from the others
         self._opened: dict[str, SqlCatalog] = {}  # the one that was asked for longest ago first
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,14 +34,37 @@ class NamespaceCatalogs:
             raise SystemCallFailed(f"the folder of catalogues {folder} cannot be made: {error.strerror}") from error
 
     def of(self, namespace: str) -> SqlCatalog:
-        """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
+        """Give a namespace's catalogue, an empty one where there was none.
+
+        Raises InvalidRequest for no namespace's name, CatalogUnreadable for one that cannot be
+        read as a whole: it is left as it is, and looked at again the next time.
+        """
         namespace_of(namespace)
-        with self._lock:
-            catalog = self._opened.pop(namespace, None) or open_catalog(self._folder / f"{namespace}{_SUFFIX}")
-            self._opened[namespace] = catalog
-            while len(self._opened) > _MOST_OPEN:  # whoever still works with one has its connection opened anew
-                self._opened.pop(next(iter(self._opened))).close()
+        with self._turn(namespace):
+            known = self._taken_out(namespace)
+            if known is not None and known.is_damaged:
+                known.close()
+                known = None
+            catalog = known or _opened(namespace, self._folder / f"{namespace}{_SUFFIX}")
+            self._put_in(namespace, catalog)
             return catalog
+
+    def _turn(self, namespace: str) -> threading.Lock:
+        with self._lock:
+            return self._turns.setdefault(namespace, threading.Lock())
+
+    def _taken_out(self, namespace: str) -> SqlCatalog | None:
+        with self._lock:
+            return self._opened.pop(namespace, None)
+
+    def _put_in(self, namespace: str, catalog: SqlCatalog) -> None:
+        """Have a catalogue open, and close those beyond the most; whoever still works with one has its connection opened anew."""
+        with self._lock:
+            self._opened[namespace] = catalog
+            beyond = list(self._opened)[: max(0, len(self._opened) - _MOST_OPEN)]
+            closing = [self._opened.pop(each) for each in beyond]
+        for each in closing:
+            each.close()
 
     @contextmanager
     def kept_alone(self, patience_seconds: float | None = None) -> Iterator[None]:
@@ -65,8 +89,8 @@ class NamespaceCatalogs:
     def remove(self, namespace: str) -> None:
         """Take a namespace's catalogue away; whoever is still reading in it reads on. Raises SystemCallFailed."""
         path = self._folder / f"{namespace_of(namespace)}{_SUFFIX}"
-        with self._lock:
-            opened = self._opened.pop(namespace, None)
+        with self._turn(namespace):
+            opened = self._taken_out(namespace)
             if opened is not None:
                 opened.close()
             try:
@@ -78,6 +102,16 @@ class NamespaceCatalogs:
     def close(self) -> None:
         """Give all databases back."""
         with self._lock:
-            for catalog in self._opened.values():
-                catalog.close()
-            self._opened.clear()
+            closing, self._opened = self._opened, {}
+        for each in closing.values():
+            each.close()
+
+
+def _opened(namespace: str, path: Path) -> SqlCatalog:
+    try:
+        return open_whole_catalog(path)
+    except (Damaged, NotSupported) as error:
+        raise CatalogUnreadable(
+            f"nothing is known of the checkpoints of the namespace {namespace}, which stay where they are: {error};"
+            " whoever runs the timeline finds in the documentation how it is mended: A catalogue cannot be read"
+        ) from error

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, inspect, text
 from rokcsi.catalog.database import Database
 from rokcsi.catalog.schema import HEAD
 from rokcsi.catalog.sql import SqlCatalog
-from rokcsi.model.errors import Damaged, NotSupported, SystemCallFailed
+from rokcsi.model.catalog import VersionFilter
+from rokcsi.model.errors import CatalogUnreadable, Damaged, NotSupported, SystemCallFailed
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _TABLE = "alembic_version"
@@ -33,6 +34,40 @@ def open_catalog(path: Path) -> SqlCatalog:
         database.close()
         raise
     return SqlCatalog(database)
+
+
+def open_whole_catalog(path: Path) -> SqlCatalog:
+    """Give a catalogue of which everything can be read; nothing is written into one that is not so.
+
+    Raises what `open_catalog` does, and CatalogUnreadable.
+    """
+    _make_file(path)
+    if path.stat().st_size:
+        _examine(path)
+    catalog = open_catalog(path)
+    try:
+        catalog.versions.list(VersionFilter(state=None))
+        catalog.runs.list()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        catalog.close()
+        raise CatalogUnreadable(f"the catalogue {path} holds what this rokcsi cannot read: {error!s:.128}") from error
+    except BaseException:
+        catalog.close()
+        raise
+    return catalog
+
+
+def _examine(path: Path) -> None:
+    """Look at a file as it lies there; raise CatalogUnreadable, and what `_revision` does."""
+    database = Database(path, only_read=True)
+    try:
+        with database.reading() as connection:
+            _revision(connection, path)
+            found = connection.execute(text("PRAGMA integrity_check(1)")).scalar()
+    finally:
+        database.close()
+    if found != "ok":
+        raise CatalogUnreadable(f"the catalogue {path} is damaged: {found!s:.256}")
 
 
 def _make_file(path: Path) -> None:

@@ -21,6 +21,11 @@ class SqlCatalog:
         self.notebooks = SqlNotebooks(database)
         self.runs = SqlRuns(database)
 
+    @property
+    def is_damaged(self) -> bool:
+        """Tell whether SQLite has found its file damaged since it was opened."""
+        return self._database.is_damaged
+
     def close(self) -> None:
         """Give the database back."""
         self._database.close()

@@ -34,7 +34,7 @@ class KubernetesClaims:
         return found.get("provisioner") == self._driver and mode == "WaitForFirstConsumer"
 
     def handle_of_source(self, claim: Claim) -> str:
-        """Give the CSI handle of its source; raise SourceNotReady, SourceNotAllowed, RosterAway."""
+        """Give the CSI handle of its source; raise SourceNotReady, SourceNotAllowed, RosterAway, CatalogUnreadable."""
         if claim.source.kind is SourceKind.ORIGIN:
             return self._handle_of_origin(claim)
         return self._sources.handle_of(claim)

@@ -15,7 +15,7 @@
     ├── NotAllowed       PeerNotAllowed SourceNotAllowed TokenRefused
     ├── Unavailable      PoolElsewhere PoolDisputed PoolTaken PoolAway SocketTaken DriverAway RosterAway
     │                    TimelineAway CheckpointFailed CatalogTaken
-    └── Damaged          ToolFailed SystemCallFailed VolumeDamaged
+    └── Damaged          ToolFailed SystemCallFailed VolumeDamaged CatalogUnreadable
 
 Each family has one gRPC status and one exit code; the doors (`csi/`, `cli/`) hold the tables.
 """
@@ -229,3 +229,7 @@ class SystemCallFailed(Damaged):
 
 class VolumeDamaged(Damaged):
     """A check of the volume's file system found it damaged."""
+
+
+class CatalogUnreadable(Damaged):
+    """A catalogue is damaged, or newer than this build; nothing is written into it."""

@@ -60,7 +60,7 @@ class People(Protocol):
 class AskedCheckpoints(Protocol):
     """A namespace's checkpoints; a version is named by its id, or the first six or more digits of it.
 
-    Raises RecordNotFound, InvalidRequest where several begin so, RosterAway.
+    Raises RecordNotFound, InvalidRequest where several begin so, RosterAway, CatalogUnreadable.
     """
 
     def versions(self, namespace: str) -> Sequence[Version]:

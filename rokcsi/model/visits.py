@@ -40,6 +40,11 @@ def cut_at_door(uid: str, side: Side) -> str:
     return f"checkpoint-{uid}-{side}"
 
 
+def cut_of_asked(version: str) -> str:
+    """Give the name of the cut of a version that somebody asked for, by its id."""
+    return f"checkpoint-{version}"
+
+
 @dataclass(frozen=True, slots=True)
 class PodOwner:
     """Who made a pod, by its controller reference."""
@@ -146,7 +151,7 @@ class Origins(Protocol):
     """Who knows what a `rok/origin` stands for, and who may have it."""
 
     def snapshot_for(self, claim: NamespacedName, origin: str) -> str:
-        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway."""
+        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway, CatalogUnreadable."""
 
 
 class VisitedPods(Protocol):
@@ -205,7 +210,11 @@ class Shelves(Protocol):
     """A catalogue for each namespace: what one holds, another never sees."""
 
     def of(self, namespace: str) -> Catalog:
-        """Give a namespace's catalogue, an empty one where there was none; raise InvalidRequest for no namespace's name."""
+        """Give a namespace's catalogue, an empty one where there was none.
+
+        Raises InvalidRequest for no namespace's name, CatalogUnreadable where this one's is
+        damaged or too new: nothing can be done with its checkpoints then.
+        """
 
     def namespaces(self) -> Sequence[str]:
         """Give the namespaces that have one."""

@@ -38,6 +38,7 @@ FIELDS = (
     "reason",
     "error",
     "claim",
+    "namespace",
     "instead_of",
     "what",
     "text",

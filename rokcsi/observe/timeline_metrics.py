@@ -35,6 +35,13 @@ class TimelineMetrics:
             registry=registry,
         )
 
+        self._unreadable = Gauge(
+            "rokcsi_catalog_unreadable",
+            "1 for each namespace whose catalogue cannot be read.",
+            ["namespace"],
+            registry=registry,
+        )
+
     def placed(self, *, corrected: bool) -> None:
         """Count a claim that got its node; `corrected` where another had been chosen."""
         self._placed.labels("wrong" if corrected else "none").inc()
@@ -50,6 +57,14 @@ class TimelineMetrics:
     def not_provided(self, reason: str) -> None:
         """Count a notice to a snapshot's owner."""
         self._not_provided.labels(reason).inc()
+
+    def catalog_unreadable(self, namespace: str) -> None:
+        """Take note that a namespace's catalogue cannot be read."""
+        self._unreadable.labels(namespace).set(1)
+
+    def catalog_readable(self, namespace: str) -> None:
+        """Take note that it can be read again."""
+        self._unreadable.remove(namespace)
 
     def count_waiting(self, waiting: Callable[[], int]) -> None:
         """Have the claims that wait counted at each scrape."""

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from rokcsi.model.errors import RokcsiError
+from rokcsi.model.errors import CatalogUnreadable, RokcsiError
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 AFTER_FAILURE_SECONDS = 5.0
+UNREADABLE_SECONDS = 60.0  # somebody has to see to it first
 _MOST_DOUBLINGS = 3  # what a node that is away keeps waiting must not keep the others from their looks
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,9 @@ class Agenda(Generic[K, T]):
     def _looked_at(self, name: K, thing: T) -> float | None:
         try:
             again = self._look(thing)
+        except CatalogUnreadable as error:
+            _log.warning("waits for a catalogue", extra={"error": str(error)})
+            return UNREADABLE_SECONDS
         except RokcsiError as error:
             _log.warning("will be tried again", extra={"error": str(error)})
         except Exception:  # noqa: BLE001 - one thing that is strange must not keep the others waiting

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rokcsi.model.errors import Busy, InvalidRequest, PoolFull, RecordNotFound, RokcsiError, StillInUse, Unavailable
+from rokcsi.model.errors import InvalidRequest, PoolFull, RecordNotFound, RokcsiError, StillInUse
 from rokcsi.model.history import (
     NOTEBOOKS_BUCKET,
     Member,
@@ -24,10 +24,20 @@ from rokcsi.model.history import (
 from rokcsi.model.origin import VersionReference
 from rokcsi.model.people import Wish
 from rokcsi.model.sizes import Bytes
-from rokcsi.model.visits import CutVolume, Shelves, VisitedPods, VisitedVolume, VisitingPod, VolumeCut, VolumeCuts
+from rokcsi.model.visits import (
+    CutVolume,
+    Shelves,
+    VisitedPods,
+    VisitedVolume,
+    VisitingPod,
+    VolumeCut,
+    VolumeCuts,
+    cut_of_asked,
+)
+from rokcsi.timeline.cutting import UNCLEAR, cut_as_written, made_ready, member_at
 from rokcsi.timeline.keeping import Keeping
+from rokcsi.timeline.labelling import said_of_asked
 from rokcsi.timeline.room import Room
-from rokcsi.timeline.taking import made_ready, member_at
 from rokcsi.timeline.visit_book import VisitBook, mounted
 from rokcsi.timeline.visiting import Visiting
 
@@ -85,7 +95,7 @@ class Asked:
                 raise PoolFull(f"no checkpoint is taken of {wish.pod}: `kubectl describe pod {wish.pod}` says why")
             wanted = _wanted(book, wish, pod, volumes)
             book.file(wanted)
-            ready = _ready(wanted, self._cut(book, wanted, namespace))
+            ready = _ready(wanted, self._cut(book, wanted))
             book.file(ready)
             return ready
 
@@ -114,21 +124,20 @@ class Asked:
                     self._undo(book, version)
         return None
 
-    def _cut(self, book: VisitBook, wanted: Version, namespace: str) -> VolumeCut:
+    def _cut(self, book: VisitBook, wanted: Version) -> VolumeCut:
+        said = said_of_asked(book.namespace, wanted)
         try:
-            return self._parts.cuts.cut(wanted.cut_name, _handles(wanted))
-        except (Unavailable, Busy):  # it may have been made
-            self._parts.unclear(namespace)
-            raise
-        except RokcsiError:
-            book.strike(wanted.id)
+            return cut_as_written(self._parts.cuts, book, wanted, _handles(wanted), said)
+        except UNCLEAR:
+            self._parts.unclear(book.namespace)
             raise
 
     def _undo(self, book: VisitBook, version: Version) -> None:
         """Remove a cut that may have been made: its name gives it again."""
+        said = said_of_asked(book.namespace, version)
         try:
-            self._parts.cuts.remove(self._parts.cuts.cut(version.cut_name, _handles(version)).handle)
-        except (Unavailable, Busy):
+            self._parts.cuts.remove(self._parts.cuts.cut(version.cut_name, _handles(version), said).handle)
+        except UNCLEAR:
             raise
         except RokcsiError:  # the volumes are gone, or the node refuses: there is none
             pass
@@ -156,7 +165,7 @@ def _wanted(book: VisitBook, wish: Wish, pod: VisitingPod, volumes: Sequence[Vis
         author=wish.author,
         members=tuple(_begun(pod, place, volume) for place, volume in enumerate(volumes)),
         state=VersionState.TAKING,
-        cut_name=f"checkpoint-{new}",
+        cut_name=cut_of_asked(new),
         claims=claims,
         parent=earlier[-1] if earlier else None,
     )

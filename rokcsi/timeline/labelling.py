@@ -1,10 +1,12 @@
-"""What the snapshots of a checkpoint at the mount say of it, so that a lost catalogue can be filled again.
+"""What the snapshots of a cluster's checkpoints say of them, so that a lost catalogue can be filled again.
 
 Beside what those of every checkpoint say (`pipeline.labels`) it is whose visit it was, and
-which snapshots a `before` rests on that has no cut of its own:
+which snapshots a `before` rests on that has no cut of its own; or else in which namespace
+somebody has asked for it:
 
     rok/visit    namespace, pod, the pod's UID, which end of the visit, whether it was late
     rok/resting  the snapshots that the version before the pod rests on, in the order of its volumes
+    rok/asked    namespace
 
 Read by `timeline.rebuilding`, as a stranger's.
 """
@@ -22,7 +24,7 @@ from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.runs import MountedVolume
 from rokcsi.pipeline.labels import labels_of
 
-_VISIT, _RESTING = "rok/visit", "rok/resting"
+_VISIT, _RESTING, _ASKED = "rok/visit", "rok/resting", "rok/asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,21 @@ def said_of_visit(
     return SaidOfGroup({mount.volume: labels.of_claims[mount.claim] for mount in mounts}, of_all)
 
 
+def said_of_asked(namespace: str, taking: Version) -> SaidOfGroup:
+    """Give what is said of a version that somebody asked for; its members name their volumes' handles as snapshots yet."""
+    labels = labels_of(taking, taking.members, None)
+    own = {member.snapshot: labels.of_claims[member.claim] for member in taking.members}
+    return SaidOfGroup(own, {_ASKED: _written([namespace]), **labels.of_all})
+
+
 def is_of_a_visit(labels: Mapping[str, str]) -> bool:
     """Tell whether anything says so; other cuts may be anybody's."""
     return _VISIT in labels
+
+
+def was_asked_for(labels: Mapping[str, str]) -> bool:
+    """Tell whether anything says so, as above."""
+    return _ASKED in labels
 
 
 def told_visit(labels: Mapping[str, str]) -> ToldVisit:
@@ -65,6 +79,15 @@ def told_visit(labels: Mapping[str, str]) -> ToldVisit:
         return ToldVisit(at, Side(side), bool(late), tuple(_text(each) for each in resting))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(f"its labels do not say whose visit it was: {error!s:.128}") from error
+
+
+def told_namespace(labels: Mapping[str, str]) -> str:
+    """Read where somebody has asked for it; raise InvalidRequest where the label is wrong."""
+    try:
+        [namespace] = json.loads(labels[_ASKED])
+        return _text(namespace)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"its labels do not say where it was asked for: {error!s:.128}") from error
 
 
 def _written(content: Sequence[object]) -> str:

@@ -24,7 +24,7 @@ class NamespaceOrigins:
         self._grants = grants
 
     def snapshot_for(self, claim: NamespacedName, origin: str) -> str:
-        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway."""
+        """Give the snapshot's handle; raise InvalidRequest, RecordNotFound, SourceNotAllowed, RosterAway, CatalogUnreadable."""
         reference = VersionReference.parse(origin)
         namespace = _owner(reference, claim)
         if namespace != claim.namespace and not self._grants.granted(namespace, claim.namespace):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rokcsi.model.claims import Claim, Claims, NamespacedName, PlacementLog, Places, SourceKind
 from rokcsi.model.errors import (
+    CatalogUnreadable,
     ClaimChanged,
     NodeForgotten,
     NotFound,
@@ -69,7 +70,7 @@ class Placing:
             pool = _pool_of(claim, self._claims.handle_of_source(claim))
         except SourceNotReady:
             return _pause_by_age(claim)
-        except (SourceNotAllowed, NotFound) as error:
+        except (SourceNotAllowed, NotFound, CatalogUnreadable) as error:
             self._telling.tell(claim, "SourceRefused", str(error))
             return _SELDOM_SECONDS
         return self._placed(claim, pool)

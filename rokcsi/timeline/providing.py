@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rokcsi.model.claims import NamespacedName
-from rokcsi.model.errors import InvalidRequest, NotFound, SourceNotAllowed
+from rokcsi.model.errors import CatalogUnreadable, InvalidRequest, NotFound, SourceNotAllowed
 from rokcsi.model.ids import shown_alone
 from rokcsi.model.requested_snapshots import (
     LONGEST_NAME,
@@ -66,7 +66,7 @@ class Providing:
             return None
         try:
             self._provide(wished, found)
-        except (SourceNotAllowed, NotFound, InvalidRequest) as error:
+        except (SourceNotAllowed, NotFound, InvalidRequest, CatalogUnreadable) as error:
             self._telling.tell(wished, REASON, str(error))
             return _SELDOM_SECONDS
         return None

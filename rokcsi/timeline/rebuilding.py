@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rokcsi.model.catalog import Catalog, VersionFilter
 from rokcsi.model.cluster import LabelledCut
 from rokcsi.model.doorkeeper import PodAtDoor, Side
-from rokcsi.model.errors import InvalidRequest, RecordNotFound, RokcsiError
-from rokcsi.model.history import Version
+from rokcsi.model.errors import CatalogUnreadable, Damaged, InvalidRequest, RecordNotFound, RokcsiError
+from rokcsi.model.history import NOTEBOOKS_BUCKET, ReasonKind, Version
 from rokcsi.model.ids import PoolId
 from rokcsi.model.runs import Attempt, MountedVolume, Run, StepStatus
-from rokcsi.model.visits import VolumeCuts, cut_at_door, version_at_door
+from rokcsi.model.visits import VolumeCuts, cut_at_door, cut_of_asked, version_at_door
 from rokcsi.pipeline.label_reading import read_version
 from rokcsi.pipeline.rebuilt import runs_of
-from rokcsi.timeline.labelling import ToldVisit, is_of_a_visit, told_visit
+from rokcsi.timeline.labelling import ToldVisit, is_of_a_visit, told_namespace, told_visit, was_asked_for
 from rokcsi.timeline.visiting import Visiting, VisitParts
 
 LOOK_AGAIN_SECONDS = 30.0
@@ -33,12 +32,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a cut says: whose visit it was, the version that it was made for, and what the pod mounted."""
+    """What a cut says: in which namespace it was made, and for which version; of a visit, whose, and what the pod mounted."""
 
-    visit: ToldVisit
+    namespace: str
     version: Version
-    before: Version | None
-    mounts: tuple[MountedVolume, ...]
+    visit: ToldVisit | None = None
+    before: Version | None = None
+    mounts: tuple[MountedVolume, ...] = ()
 
 
 class Rebuilding:
@@ -49,9 +49,18 @@ class Rebuilding:
         self._cuts = cuts
         self._visiting = visiting
         self._seen: set[PoolId] = set()
+        self._unreadable: set[str] = set()
 
     def look(self) -> float:
-        """Look through the pools that were not looked through yet; give the seconds until the next look."""
+        """Look through the pools that were not looked through yet; give the seconds until the next look.
+
+        All are looked through again once a catalogue can be read that could not before: it may
+        be a new one, or an old copy.
+        """
+        unreadable = {each for each in self._parts.shelves.namespaces() if not self._can_be_read(each)}
+        if self._unreadable - unreadable:
+            self._seen.clear()
+        self._unreadable = unreadable
         for pool in self._cuts.pools():
             if pool not in self._seen:
                 self._look_through(pool)
@@ -61,8 +70,7 @@ class Rebuilding:
         """File what a pool holds; where that fails it is looked through again."""
         try:
             for namespace, told in _by_namespace(self._cuts.labelled(pool, self._known_cuts())).items():
-                with suppress(InvalidRequest):  # no namespace can have such a name: somebody has made the label up
-                    self._file(namespace, told)
+                self._file_if_readable(namespace, told)
         except RokcsiError as error:
             _log.warning("a pool could not be looked through for checkpoints", extra={"error": str(error)})
         else:
@@ -70,11 +78,31 @@ class Rebuilding:
 
     def _known_cuts(self) -> set[str]:
         """Give the cuts that some version rests on: nothing is lost of them, and nobody has to ask what they say."""
-        shelves = self._parts.shelves
-        catalogs = (shelves.of(namespace) for namespace in shelves.namespaces())
-        return {
-            each.cut for catalog in catalogs for each in catalog.versions.list(VersionFilter(state=None)) if each.cut
-        }
+        return {cut for namespace in self._parts.shelves.namespaces() for cut in self._cuts_of(namespace)}
+
+    def _cuts_of(self, namespace: str) -> Collection[str]:
+        try:
+            versions = self._parts.shelves.of(namespace).versions.list(VersionFilter(state=None))
+        except Damaged:
+            return ()
+        return {each.cut for each in versions if each.cut}
+
+    def _can_be_read(self, namespace: str) -> bool:
+        try:
+            self._parts.shelves.of(namespace)
+        except CatalogUnreadable:
+            return False
+        return True
+
+    def _file_if_readable(self, namespace: str, told: Sequence[Told]) -> None:
+        """File what a pool holds of a namespace; what is lost of one that cannot be read nobody knows, and it has to wait."""
+        try:
+            self._file(namespace, told)
+        except InvalidRequest:  # no namespace can have such a name: somebody has made the label up
+            pass
+        except Damaged as error:
+            self._unreadable.add(namespace)
+            _log.warning("checkpoints cannot be filed", extra={"namespace": namespace, "error": str(error)})
 
     def _file(self, namespace: str, told: Sequence[Told]) -> None:
         with self._visiting.alone(namespace):
@@ -88,7 +116,9 @@ class Rebuilding:
                     catalog.versions.add(version)
             self._file_runs(namespace, catalog, lost)
         if lost:
-            _log.info("filed lost checkpoints again", extra={"number": len(versions) + len(resting)})
+            _log.info(
+                "filed lost checkpoints again", extra={"namespace": namespace, "count": len(versions) + len(resting)}
+            )
             self._parts.filed(namespace)
 
     def _is_lost(self, catalog: Catalog, version: Version) -> bool:
@@ -104,8 +134,9 @@ class Rebuilding:
             for step in run.steps:
                 for attempt in step.attempts:
                     found = told.get(attempt.after or "") or told.get(attempt.before or "")
-                    if found is not None:
-                        self._file_attempt(namespace, run, step.name, _visited(attempt, found))
+                    if found is not None and found.visit is not None:
+                        visited = _visited(attempt, found.visit, found.mounts)
+                        self._file_attempt(namespace, run, step.name, visited)
 
     def _file_attempt(self, namespace: str, run: Run, step: str, attempt: Attempt) -> None:
         at = PodAtDoor(namespace, attempt.pod, attempt.pod_uid)
@@ -118,19 +149,33 @@ class Rebuilding:
 def _by_namespace(cuts: Iterable[LabelledCut]) -> Mapping[str, Sequence[Told]]:
     found: dict[str, list[Told]] = defaultdict(list)
     for cut in cuts:
-        if is_of_a_visit(cut.snapshots[0].labels):
-            try:
-                told = _told(cut)
-                found[told.visit.pod.namespace].append(told)
-            except InvalidRequest as error:
-                _log.warning("a checkpoint cannot be filed again", extra={"snapshot": cut.handle, "error": str(error)})
+        try:
+            told = _told(cut)
+        except InvalidRequest as error:
+            _log.warning("a checkpoint cannot be filed again", extra={"snapshot": cut.handle, "error": str(error)})
+        else:
+            if told is not None:
+                found[told.namespace].append(told)
     return found
 
 
-def _told(cut: LabelledCut) -> Told:
-    """Read all that a cut says; raise InvalidRequest where it is wrong or incomplete."""
-    visit, read = told_visit(cut.snapshots[0].labels), read_version(cut)
-    uid, side = visit.pod.uid, visit.side
+def _told(cut: LabelledCut) -> Told | None:
+    """Read all that a cut says, None where it may be anybody's; raise InvalidRequest where it is wrong or incomplete."""
+    labels = cut.snapshots[0].labels
+    if is_of_a_visit(labels):
+        return _told_of_visit(cut, told_visit(labels))
+    return _told_of_asked(cut, told_namespace(labels)) if was_asked_for(labels) else None
+
+
+def _told_of_asked(cut: LabelledCut, namespace: str) -> Told:
+    version = read_version(cut).version
+    if version.bucket != NOTEBOOKS_BUCKET or version.reason.kind is not ReasonKind.MANUAL:
+        raise InvalidRequest(f"its labels say that somebody asked for it, and that it is {version.reason.kind}")
+    return Told(namespace, replace(version, cut_name=cut_of_asked(version.id)))
+
+
+def _told_of_visit(cut: LabelledCut, visit: ToldVisit) -> Told:
+    read, uid, side = read_version(cut), visit.pod.uid, visit.side
     if read.version.id != version_at_door(uid, side):
         raise InvalidRequest(f"its labels say that it is the version {read.version.id}, which is not that visit's")
     version = replace(read.version, cut_name=cut_at_door(uid, side), late=visit.late)
@@ -141,15 +186,16 @@ def _told(cut: LabelledCut) -> Told:
         )
         for member in version.members
     )
-    return Told(visit, version, read.before, mounts)
+    return Told(visit.pod.namespace, version, visit, read.before, mounts)
 
 
 def _resting(told: Told, owners: Mapping[str, Version]) -> Version | None:
     """Give the version before the pod, where it rests on a cut whose owner is known, with its members there."""
-    before, wanted = told.before, told.visit.resting
+    visit, before = told.visit, told.before
     owner = owners.get(before.same_cut_as or "") if before is not None else None
-    if before is None or owner is None or before.id != version_at_door(told.visit.pod.uid, Side.BEFORE):
+    if visit is None or before is None or owner is None or before.id != version_at_door(visit.pod.uid, Side.BEFORE):
         return None
+    wanted = visit.resting
     there = {member.snapshot: member for member in owner.members}
     if len(wanted) != len(told.version.members) or not set(wanted) <= there.keys():
         return None
@@ -174,9 +220,8 @@ def _sides(told: Told) -> Sequence[str]:
     return [each.id for each in (told.version, told.before) if each is not None]
 
 
-def _visited(attempt: Attempt, told: Told) -> Attempt:
-    pod = told.visit.pod
-    return replace(attempt, pod=pod.name, pod_uid=pod.uid, mounts=told.mounts)
+def _visited(attempt: Attempt, visit: ToldVisit, mounts: tuple[MountedVolume, ...]) -> Attempt:
+    return replace(attempt, pod=visit.pod.name, pod_uid=visit.pod.uid, mounts=mounts)
 
 
 def _knows(catalog: Catalog, version: str) -> bool:

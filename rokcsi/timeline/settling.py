@@ -15,7 +15,7 @@ from dataclasses import replace
 from rokcsi.model.doorkeeper import PodAtDoor, Side
 from rokcsi.model.errors import Busy, RokcsiError, Unavailable
 from rokcsi.model.history import Version
-from rokcsi.model.visits import Shelves, VisitedPods, VisitingPod, version_at_door
+from rokcsi.model.visits import VisitedPods, VisitingPod, version_at_door
 from rokcsi.pipeline.titles import step_title
 from rokcsi.timeline.visit_book import Visit, VisitBook
 from rokcsi.timeline.visiting import Visiting
@@ -29,31 +29,25 @@ _log = logging.getLogger(__name__)
 class Settling:
     """Looks at one pod at a time; what it cannot settle yet, it wants to see again."""
 
-    def __init__(
-        self, pods: VisitedPods, shelves: Shelves, visiting: Visiting, clock: Callable[[], dt.datetime]
-    ) -> None:
+    def __init__(self, pods: VisitedPods, visiting: Visiting, clock: Callable[[], dt.datetime]) -> None:
         self._pods = pods
-        self._shelves = shelves
         self._visiting = visiting
         self._clock = clock
         self._over_since: dict[str, dt.datetime] = {}
 
-    def unsettled(self) -> Iterator[PodAtDoor]:
-        """Give the pods of all visits that are open, or of which a version is half taken."""
-        for namespace in self._shelves.namespaces():
-            book = self._visiting.book(namespace)
-            for visit in list(book.visits()):
-                if visit.attempt.pod_uid and (visit.is_open or _half_taken(book, visit)):
-                    yield PodAtDoor(namespace, visit.attempt.pod, visit.attempt.pod_uid)
+    def unsettled(self, namespace: str) -> Iterator[PodAtDoor]:
+        """Give the pods of a namespace's visits that are open, or of which a version is half taken."""
+        book = self._visiting.book(namespace)
+        for visit in list(book.visits()):
+            if visit.attempt.pod_uid and (visit.is_open or _half_taken(book, visit)):
+                yield PodAtDoor(namespace, visit.attempt.pod, visit.attempt.pod_uid)
 
     def look(self, at: PodAtDoor) -> float | None:
         """Settle one visit; give the seconds until the next look, None where nothing is open. Raises RosterAway, Unavailable."""
-        if at.namespace not in self._shelves.namespaces():  # it is gone, and its catalogue with it
-            return None
-        book = self._visiting.book(at.namespace)
-        visit = book.visit_of(at.uid)
+        visit = self._visiting.visit_of(at)
         if visit is None:
             return None
+        book = self._visiting.book(at.namespace)
         half = _half_taken(book, visit)
         if Side.BEFORE in half:
             self._take(at, Side.BEFORE)

@@ -1,4 +1,4 @@
-"""How a version comes into the catalogue: written down first, then cut, then ready; or resting on a cut that is there.
+"""How the version at one end of a visit comes into the catalogue: with a cut of its own, or resting on one that is there.
 
 The version's id and the cut's name follow from the pod and the side, so whoever comes again
 after a crash finds what was begun.
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.doorkeeper import PodAtDoor, Side
-from rokcsi.model.errors import Busy, RokcsiError, Unavailable
-from rokcsi.model.history import Member, MemberRole, Reason, ReasonKind, Version, VersionState
+from rokcsi.model.history import Member, Reason, ReasonKind, Version, VersionState
 from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.runs import MountedVolume
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import CutVolume, VolumeCut, VolumeCuts, cut_at_door, version_at_door
 from rokcsi.pipeline.titles import step_title
+from rokcsi.timeline.cutting import cut_as_written, made_ready, member_at
 from rokcsi.timeline.delay import Delay, Part
 from rokcsi.timeline.labelling import ToldVisit, said_of_visit
 from rokcsi.timeline.visit_book import Visit, VisitBook
@@ -57,22 +57,12 @@ class Taking:
         self._cuts = cuts
 
     def taken(self, book: VisitBook, occasion: Occasion) -> Version:
-        """Cut all volumes at one instant, and file the version; raise what `VolumeCuts.cut` does.
-
-        After a refusal nothing is left; while it is not known whether the cut was made, the
-        version stays as one that is being taken.
-        """
+        """Cut all volumes at one instant, and file the version; raises what `cut_as_written` does, and leaves the same."""
         wanted = _version(book, occasion)
         book.file(wanted)
-        try:
-            volumes = [mount.volume for mount in occasion.mounts]
-            with occasion.delay.of(Part.CUT):
-                cut = self._cuts.cut(wanted.cut_name, volumes, _said(book, occasion, wanted))
-        except (Unavailable, Busy):
-            raise
-        except RokcsiError:
-            book.strike(wanted.id)
-            raise
+        volumes, said = [mount.volume for mount in occasion.mounts], _said(book, occasion, wanted)
+        with occasion.delay.of(Part.CUT):
+            cut = cut_as_written(self._cuts, book, wanted, volumes, said)
         occasion.delay.add(Part.FREEZE, cut.freeze_window_seconds)
         # Whoever asked may have gone on without it, and the pod with them.
         ready = _ready(wanted, occasion, cut, late=occasion.late or not _is_awaited())
@@ -148,36 +138,8 @@ def _ready(wanted: Version, occasion: Occasion, cut: VolumeCut, *, late: bool) -
     return replace(made_ready(wanted, members, cut), late=late)
 
 
-def made_ready(wanted: Version, members: Sequence[Member], cut: VolumeCut) -> Version:
-    """Give a version that was being taken with its cut, of which these are the members."""
-    return replace(
-        wanted,
-        state=VersionState.READY,
-        created_at=cut.created_at,
-        members=tuple(replace(member, consistency=cut.consistency) for member in members),
-        cut=cut.handle,
-        freeze_window_seconds=cut.freeze_window_seconds,
-        consistency=cut.consistency,
-    )
-
-
 def _member(occasion: Occasion, place: int, cut: CutVolume) -> Member:
     return member_at(place, occasion.mounts[place], occasion.visit.who.run, cut)
-
-
-def member_at(place: int, mount: MountedVolume, filed_under: str, cut: CutVolume) -> Member:
-    """Give the member of a version for one of its volumes; the first one is the workspace."""
-    return Member(
-        object=f"{filed_under}_{mount.name}",
-        volume=mount.name,
-        claim=mount.claim,
-        snapshot=cut.snapshot,
-        size=cut.size,
-        filesystem="",  # the snapshot knows it
-        mount_path=mount.mount_path,
-        role=MemberRole.WORKSPACE if place == 0 else MemberRole.DATASET,
-        readonly=mount.readonly,
-    )
 
 
 def _is_awaited() -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rokcsi.model.consent import consents
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
-from rokcsi.model.errors import NotFound, RokcsiError
+from rokcsi.model.errors import CatalogUnreadable, NotFound, RokcsiError
 from rokcsi.model.history import Version
 from rokcsi.model.ids import pool_of_volume
 from rokcsi.model.visits import Shelves, VisitedPods, VisitedVolume, VisitingPod, version_at_door
@@ -54,7 +54,10 @@ class Visiting:
         self._earlier = Earlier(parts.pods, parts.taking)
 
     def enters(self, passage: Passage) -> str:
-        """Give the id of the version taken before the pod, empty where none is wanted; raises what cuts do, RosterAway."""
+        """Give the id of the version taken before the pod, empty where none is wanted.
+
+        Raises what cuts do, RosterAway, CatalogUnreadable.
+        """
         delay = Delay()
         with delay.of(Part.GATHERING):
             pod = self._parts.pods.pod(passage.pod)
@@ -92,13 +95,22 @@ class Visiting:
         """Give a namespace's visits; `alone` before anything is written."""
         return VisitBook(namespace, self._parts.shelves.of(namespace), utc_now)
 
+    def visit_of(self, pod: PodAtDoor) -> Visit | None:
+        """Give a pod's visit that is written down; a namespace that has no catalogue gets none by being asked about."""
+        there = pod.namespace in self._parts.shelves.namespaces()
+        return self.book(pod.namespace).visit_of(pod.uid) if there else None
+
     def alone(self, namespace: str) -> AbstractContextManager[None]:
         """Keep others from a namespace's visits; raises what `KeyedLocks.held` does."""
         return self._turns.held([f"visits {namespace}"])
 
     def _before(self, passage: Passage, pod: VisitingPod, wanted: Sequence[VisitedVolume], delay: Delay) -> str:
         wished = version_at_door(pod.at.uid, Side.BEFORE)
-        book = self.book(pod.at.namespace)
+        try:
+            book = self.book(pod.at.namespace)
+        except CatalogUnreadable as error:
+            self._parts.announcing.failed(pod.at, Side.BEFORE, error)
+            raise
         if book.taken(wished) is not None:
             return wished
         begun_before = book.version(wished) is not None
@@ -155,18 +167,33 @@ class Visiting:
     def _visit(self, passage: Passage) -> Visit | None:
         """Give the visit that ends, begun now where its beginning was missed; None where no checkpoint is wanted."""
         at = passage.pod
-        if at.namespace in self._parts.shelves.namespaces():
-            known = self.book(at.namespace).visit_of(at.uid)
-            if known is not None:
-                return known
+        known = self._known(passage)
+        if known is not None:
+            return known
         pod = self._parts.pods.pod(at)
-        wanted = [] if pod is None else _wanted(self._parts.pods.volumes(pod), passage.volume)
-        if pod is None or not wanted or not is_step(pod):
+        wanted = [] if pod is None else self._wanted(pod, passage.volume)
+        if pod is None or not wanted:
             return None
         self._parts.announcing.missed(at)
         visit = self.book(at.namespace).begun(pod, identity_of(pod), wanted)
         self._parts.begun(at)
         return visit
+
+    def _known(self, passage: Passage) -> Visit | None:
+        """Give the visit that is written down; where nobody can read whether it is, a pod that wants none goes its way."""
+        at = passage.pod
+        try:
+            return self.visit_of(at)
+        except CatalogUnreadable as error:
+            pod = self._parts.pods.pod(at)
+            if pod is not None and not self._wanted(pod, passage.volume):
+                return None
+            self._parts.announcing.failed(at, passage.side, error)
+            raise
+
+    def _wanted(self, pod: VisitingPod, at_door: str) -> Sequence[VisitedVolume]:
+        """Give the volumes of a pod that want a checkpoint; none where it is no step."""
+        return _wanted(self._parts.pods.volumes(pod), at_door) if is_step(pod) else ()
 
     def _taken(self, book: VisitBook, at: PodAtDoor, occasion: Occasion) -> Version:
         try:

@@ -38,6 +38,7 @@ from rokcsi.timeline.agenda import Agenda
 from rokcsi.timeline.announcing import Announcing
 from rokcsi.timeline.asked import Asked, AskedParts
 from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
+from rokcsi.timeline.noted_shelves import NotedShelves
 from rokcsi.timeline.origins import NamespaceOrigins
 from rokcsi.timeline.providing import Providing
 from rokcsi.timeline.rebuilding import Rebuilding
@@ -72,7 +73,8 @@ class Checkpoints:
         self, settings: TimelineSettings, directory: Directory, api: Any, calls: CallLog, log: TimelineMetrics
     ) -> None:
         wanted, cuts = settings.checkpoints, NodeCuts(directory)
-        self.shelves = NamespaceCatalogs(Path(wanted.catalogs))
+        self._catalogs = NamespaceCatalogs(Path(wanted.catalogs))
+        self.shelves = NotedShelves(self._catalogs, log)
         most = None if wanted.checkpoint_bytes is None else Bytes(wanted.checkpoint_bytes)
         pods = KubernetesVisitedPods(api, settings.driver_name)
         component = f"{settings.driver_name}-timeline"
@@ -84,7 +86,7 @@ class Checkpoints:
         visiting = Visiting(parts)
         self.origins = NamespaceOrigins(self.shelves, pods, ConfigMapGrants(api))
         self._rebuilding = Rebuilding(parts, cuts, visiting)
-        self._settling = Settling(pods, self.shelves, visiting, utc_now)
+        self._settling = Settling(pods, visiting, utc_now)
         contents = KubernetesSnapshotContents(api, settings.driver_name)
         kept = KeepingParts(pods, self.shelves, cuts, contents)
         keeping = Keeping(kept, visiting, KeepingRules(wanted.checkpoint_runs, most))
@@ -93,18 +95,15 @@ class Checkpoints:
         self._snapshots_due: Agenda[NamespacedName, NamespacedName] = Agenda(self._providing.look, 1, "snapshots")
         self._visits_due: Agenda[str, PodAtDoor] = Agenda(self._settling.look, _SETTLERS, "visits")
         self._kept_due: Agenda[str, str] = Agenda(keeping.look, 1, "keeping")
+        self._left_due: Agenda[str, str] = Agenda(self._take_up, 1, "left")
         self._pools_due: Agenda[str, str] = Agenda(lambda _: self._rebuilding.look(), 1, "pools")
         self._server = _server(settings, visiting, self.origins, calls)
         asked = Asked(AskedParts(pods, self.shelves, cuts, room, visiting, keeping, self._undo))
         self._asked_due: Agenda[str, str] = Agenda(asked.look, 1, "asked")
         self._door = _door(settings, Door(KubernetesPeople(api), asked))
         agendas = (self._visits_due, self._kept_due, self._asked_due, self._pools_due, self._snapshots_due)
-        watches = (
-            snapshot_watch(api, self._provide, self._look_at_leftovers),
-            namespace_watch(api, self._namespace_gone),
-        )
         doors = [self._server] if self._door is None else [self._server, self._door]
-        self._workers: tuple[_Worker, ...] = (*agendas, *watches, *doors)
+        self._workers: tuple[_Worker, ...] = (*agendas, self._left_due, *self._watches(api), *doors)
         self._running = ExitStack()
 
     @property
@@ -119,16 +118,13 @@ class Checkpoints:
 
     def start(self) -> None:
         """Begin with what a timeline before this one has left, then serve; raise InvalidRequest, SocketTaken, CatalogTaken."""
-        self._running.enter_context(self.shelves.kept_alone())
-        self._running.callback(self.shelves.close)
+        self._running.enter_context(self._catalogs.kept_alone())
+        self._running.callback(self._catalogs.close)
         self._pools_due.put(
             "pools", "pools", self._rebuilding.look()
         )  # before pods come again to runs that are not known
-        for pod in self._settling.unsettled():
-            self._settle(pod)
         for namespace in self.shelves.namespaces():
-            self._keep(namespace)
-            self._undo(namespace)
+            self._left_due.put(namespace, namespace)
         for each in self._workers:
             each.start()
             self._running.callback(each.stop)
@@ -136,6 +132,19 @@ class Checkpoints:
     def stop(self) -> None:
         """Let what is under way end, begin nothing more, and give the catalogues back."""
         self._running.close()
+
+    def _watches(self, api: Any) -> tuple[_Worker, ...]:
+        return (
+            snapshot_watch(api, self._provide, self._look_at_leftovers),
+            namespace_watch(api, self._namespace_gone),
+        )
+
+    def _take_up(self, namespace: str) -> None:
+        """Have everything seen to that a timeline before this one has left in a namespace; raise CatalogUnreadable."""
+        for pod in self._settling.unsettled(namespace):
+            self._settle(pod)
+        self._keep(namespace)
+        self._undo(namespace)
 
     def _settle(self, pod: PodAtDoor) -> None:
         self._visits_due.put(pod.uid, pod, FIRST_LOOK_SECONDS)

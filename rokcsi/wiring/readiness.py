@@ -25,7 +25,7 @@ class Readiness:
 
 
 def open_pages(address: str | None, registry: CollectorRegistry, readiness: Readiness, parts: ExitStack) -> str | None:
-    """Serve metrics and health where the settings say, until `parts` ends; give HOST:PORT. Raises Unavailable."""
+    """Serve metrics and health where the settings say, until `parts` ends; give HOST:PORT. Raises SocketTaken."""
     if address is None:
         return None
     pages = MetricsPages(address, registry, readiness.why_not)

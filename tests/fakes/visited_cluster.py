@@ -74,6 +74,7 @@ class MemoryPods:
         self,
         name: str,
         *claims: str,
+        namespace: str = NAMESPACE,
         uid: str = "",
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
@@ -81,7 +82,7 @@ class MemoryPods:
         owner: PodOwner | None = JOB,
     ) -> PodAtDoor:
         """Have a pod that has just been scheduled, with these claims."""
-        at = PodAtDoor(NAMESPACE, name, uid or f"uid-{name}", "default-editor")
+        at = PodAtDoor(namespace, name, uid or f"uid-{name}", "default-editor")
         mounts = tuple(PodVolume(claim, claim, f"/{claim}", readonly) for claim in claims)
         self.pods[name] = VisitingPod(
             at,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from rokcsi.model.doorkeeper import Passage, PodAtDoor, Side
+from rokcsi.model.people import Wish
 from rokcsi.switchboard.dialling import Dialling
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.node_cuts import NodeCuts
@@ -21,6 +22,7 @@ from rokcsi.timeline.rebuilding import Rebuilding
 from tests.fakes.csi_caller import CsiCaller
 from tests.fakes.served_cluster import CONTROLLER, NODES, ServedCluster, served_cluster
 from tests.fakes.switchboards import DRIVER, MemoryRoster
+from tests.fakes.visited_cluster import NAMESPACE
 from tests.unit.timeline.conftest import Timeline
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
@@ -72,8 +74,9 @@ def test_checkpoints_on_two_nodes_are_found_again_after_everything_was_killed(
     with cuts_of(cluster) as cuts:
         timeline = Timeline(tmp_path / "catalogs", cuts=cuts)
         pods = two_visits(cluster, timeline)
+        asked_for = timeline.asked(timeline.filed.append).take(NAMESPACE, Wish("train", "First", "of all", "ann"))
     known = timeline.versions()
-    assert len(known) == 4
+    assert len(known) == 5
     for node in cluster.nodes:
         node.end(signal.SIGKILL)
         node.start()
@@ -84,6 +87,8 @@ def test_checkpoints_on_two_nodes_are_found_again_after_everything_was_killed(
     assert [(each.id, each.cut, each.members) for each in found] == [
         (each.id, each.cut, each.members) for each in known
     ]
+    bare = replace(asked_for.reason, command=(), environment={}, template=None)
+    assert timeline.version(asked_for.id) == replace(asked_for, reason=bare)
     for at in pods:
         attempt = timeline.attempt(at)
         assert (attempt.pod, attempt.exit_status, bool(attempt.before), bool(attempt.after)) == (at.name, 3, True, True)

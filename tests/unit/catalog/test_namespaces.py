@@ -10,6 +10,8 @@ import pytest
 
 from rokcsi.catalog import namespaces as module
 from rokcsi.catalog.namespaces import NamespaceCatalogs
+from rokcsi.catalog.opening import open_whole_catalog
+from rokcsi.catalog.sql import SqlCatalog
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import CatalogTaken, InvalidRequest, RecordNotFound, SystemCallFailed
 from tests.unit.catalog.conftest import version
@@ -55,6 +57,30 @@ def test_a_catalogue_that_is_removed_leaves_nothing_to_a_later_one_of_its_name(t
     assert not list((tmp_path / "catalogs").iterdir())
     assert shelves.of("team-a").versions.list(VersionFilter()) == []
     shelves.close()
+
+
+def test_one_that_is_being_read_keeps_nobody_from_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(path: Path) -> SqlCatalog:
+        if path.name == "team-a.sqlite":
+            reading.set()
+            go_on.wait(20)
+        return open_whole_catalog(path)
+
+    monkeypatch.setattr("rokcsi.catalog.namespaces.open_whole_catalog", slowly)
+    shelves = NamespaceCatalogs(tmp_path)
+    slow = threading.Thread(target=shelves.of, args=("team-a",))
+    slow.start()
+    assert reading.wait(20)
+    other = threading.Thread(target=shelves.of, args=("team-b",))
+    other.start()
+    other.join(10)
+    came_first = not other.is_alive()
+    go_on.set()
+    slow.join()
+    shelves.close()
+    assert came_first
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "A", "a_b", "-a", "a" * 64, "a\0", "a\n"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 
-from rokcsi.model.errors import Unavailable
+from rokcsi.model.errors import SocketTaken
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.volume import NewVolume
 from rokcsi.observe.logs import request
@@ -124,10 +125,24 @@ def test_a_driver_that_is_not_ready_says_why_and_stays_healthy(fetch: Fetch, rea
     assert fetch("/healthz")[0] == 200
 
 
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    pages = MetricsPages("[::1]:0", Metrics("0").registry, lambda: None)
+    pages.start()
+    try:
+        with urllib.request.urlopen(f"http://{pages.address}/healthz", timeout=5) as answer:
+            assert answer.read() == b"ok\n"
+    finally:
+        pages.stop()
+
+
 def test_an_address_that_is_taken_is_said_so() -> None:
     pages = MetricsPages("127.0.0.1:0", Metrics("0").registry, lambda: None)
     try:
-        with pytest.raises(Unavailable, match=r"cannot serve metrics on .*choose another --metrics"):
+        with pytest.raises(SocketTaken, match=r"nobody can listen on .*choose another --metrics"):
             MetricsPages(pages.address, Metrics("0").registry, lambda: None)
     finally:
         pages.stop()

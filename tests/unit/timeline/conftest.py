@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +19,10 @@ from rokcsi.model.history import Version
 from rokcsi.model.runs import Attempt, Run
 from rokcsi.model.visits import version_at_door
 from rokcsi.timeline.announcing import Announcing
+from rokcsi.timeline.asked import Asked, AskedParts
 from rokcsi.timeline.delay import Part
 from rokcsi.timeline.keeping import Keeping, KeepingParts, KeepingRules
+from rokcsi.timeline.noted_shelves import NotedShelves
 from rokcsi.timeline.room import Room, RoomRules
 from rokcsi.timeline.settling import Settling
 from rokcsi.timeline.taking import Taking
@@ -64,6 +66,7 @@ class Timeline:
     begun: list[PodAtDoor] = field(default_factory=list)
     filed: list[str] = field(default_factory=list)
     since: dt.datetime | None = LONG_AGO
+    unreadable: list[str] = field(default_factory=list)
     shelves: NamespaceCatalogs = field(init=False)
     parts: VisitParts = field(init=False)
     visiting: Visiting = field(init=False)
@@ -79,7 +82,7 @@ class Timeline:
         self.shelves = CopiedCatalogs(self.folder)
         self.parts = VisitParts(
             self.pods,
-            self.shelves,
+            NotedShelves(self.shelves, self),
             Taking(self.cuts),
             Room(self.cuts, self.room, announcing),
             announcing,
@@ -89,7 +92,7 @@ class Timeline:
             self,
         )
         self.visiting = Visiting(self.parts)
-        self.settling = Settling(self.pods, self.shelves, self.visiting, lambda: self.now)
+        self.settling = Settling(self.pods, self.visiting, lambda: self.now)
 
     def lose_catalogues(self) -> None:
         """Begin as a new process would whose volume is empty."""
@@ -100,10 +103,22 @@ class Timeline:
     def keeping(self, **rules: object) -> Keeping:
         """Give retention with these rules."""
         made = KeepingRules(**rules)  # type: ignore[arg-type]  # the rules' own fields
-        return Keeping(KeepingParts(self.pods, self.shelves, self.cuts, self.contents), self.visiting, made)
+        return Keeping(KeepingParts(self.pods, self.parts.shelves, self.cuts, self.contents), self.visiting, made)
+
+    def asked(self, unclear: Callable[[str], None], **rules: object) -> Asked:
+        """Give what people ask, beside retention with these rules."""
+        room = Room(self.cuts, self.room, Announcing(self.notices))
+        keeping = self.keeping(**rules)
+        return Asked(AskedParts(self.pods, self.parts.shelves, self.cuts, room, self.visiting, keeping, unclear))
 
     def waited(self, side: Side, part: Part, seconds: float) -> None:
         self.waits.append((side, part, seconds))
+
+    def catalog_unreadable(self, namespace: str) -> None:
+        self.unreadable.append(namespace)
+
+    def catalog_readable(self, namespace: str) -> None:
+        self.unreadable.remove(namespace)
 
     def enters(self, at: PodAtDoor, claim: str = "work") -> Version | None:
         return self.version(self.visiting.enters(passage(at, Side.BEFORE, claim, self.since)))

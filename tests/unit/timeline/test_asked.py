@@ -17,9 +17,7 @@ from rokcsi.model.errors import (
 )
 from rokcsi.model.history import ReasonKind, VersionState
 from rokcsi.model.people import Wish
-from rokcsi.timeline.announcing import Announcing
-from rokcsi.timeline.asked import Asked, AskedParts
-from rokcsi.timeline.room import Room
+from rokcsi.timeline.asked import Asked
 from tests.fakes.visited_cluster import NAMESPACE, TEMPLATE, handle
 from tests.unit.timeline.conftest import Timeline
 
@@ -35,18 +33,7 @@ def unclear() -> list[str]:
 def asked(timeline: Timeline, unclear: list[str]) -> Asked:
     timeline.pods.claim("data", said=(None,))
     timeline.pods.comes("lab-0", "work", "data")
-    room = Room(timeline.cuts, timeline.room, Announcing(timeline.notices))
-    return Asked(
-        AskedParts(
-            timeline.pods,
-            timeline.shelves,
-            timeline.cuts,
-            room,
-            timeline.visiting,
-            timeline.keeping(runs=1),
-            unclear.append,
-        )
-    )
+    return timeline.asked(unclear.append, runs=1)
 
 
 def test_all_volumes_of_a_pod_are_cut_at_one_instant_whatever_was_said_of_them(

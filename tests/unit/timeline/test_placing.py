@@ -9,6 +9,7 @@ import pytest
 
 from rokcsi.model.claims import NamespacedName, SourceKind
 from rokcsi.model.errors import (
+    CatalogUnreadable,
     NodeForgotten,
     PoolDisputed,
     RokcsiError,
@@ -102,7 +103,13 @@ def test_a_source_that_is_not_ready_is_looked_for_ever_more_seldom(
 
 
 @pytest.mark.parametrize(
-    "handle", [SourceNotAllowed("the VolumeSnapshotContent x does not belong to work/before"), "nonsense", "../s"]
+    "handle",
+    [
+        SourceNotAllowed("the VolumeSnapshotContent x does not belong to work/before"),
+        CatalogUnreadable("nothing is known of the checkpoints of the namespace work"),
+        "nonsense",
+        "../s",
+    ],
 )
 def test_a_source_that_is_not_the_claims_own_is_refused_with_an_event(house: House, handle: str | RokcsiError) -> None:
     house.claims.handle = handle

@@ -118,6 +118,20 @@ def test_an_origin_that_cannot_be_is_refused_in_words_and_nobody_is_asked_about_
     assert not desk.grants.asked
 
 
+def test_while_the_catalogue_cannot_be_read_the_snapshot_waits_and_its_owner_is_told(desk: Desk) -> None:
+    version = taken(desk.timeline)
+    desk.timeline.shelves.close()
+    file = desk.timeline.folder / f"{NAMESPACE}.sqlite"
+    whole = file.read_bytes()
+    file.write_bytes(b"something else altogether" * 99)
+    assert desk.providing.look(desk.contents.write(HERE, address(version))) is not None
+    assert desk.notices.reasons() == ["OriginRefused"]
+    assert "nothing is known of the checkpoints of the namespace team-a" in desk.told()
+    file.write_bytes(whole)
+    assert desk.providing.look(HERE) is None
+    assert content_name(HERE) in desk.contents.handles
+
+
 def test_a_content_of_something_else_is_left_alone(desk: Desk) -> None:
     version = taken(desk.timeline)
     desk.providing.look(desk.contents.write(HERE, address(version)))

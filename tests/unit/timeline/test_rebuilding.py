@@ -13,6 +13,7 @@ from rokcsi.model.doorkeeper import PodAtDoor
 from rokcsi.model.errors import PoolElsewhere
 from rokcsi.model.history import Version, VersionState
 from rokcsi.model.ids import PoolId
+from rokcsi.model.people import Wish
 from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.runs import RunStatus, StepStatus
 from rokcsi.timeline.rebuilding import Rebuilding
@@ -138,6 +139,81 @@ def test_what_a_namespace_no_longer_wants_goes_as_ever(timeline: Timeline) -> No
     timeline.keeping().look(NAMESPACE)
     assert not timeline.versions()
     assert not timeline.cuts.cuts
+
+
+def asked_for(timeline: Timeline, wish: Wish | None = None) -> Version:
+    """Have somebody ask for a checkpoint of a pod that runs."""
+    timeline.pods.claim("data", said=(None,))
+    timeline.pods.comes("lab-0", "work", "data")
+    return timeline.asked(timeline.filed.append).take(NAMESPACE, wish or Wish("lab-0", "First", "of all", "ann"))
+
+
+def test_what_was_asked_for_comes_back_with_who_asked_and_their_words(timeline: Timeline) -> None:
+    visited(timeline, "train")
+    version = asked_for(timeline)
+    asked = timeline.asked(timeline.filed.append)
+    asked.pin(NAMESPACE, version.id, pinned=True)
+    rebuilt(timeline)
+    bare = replace(version.reason, command=(), environment={}, template=None)
+    again = timeline.version(version.id)
+    assert again == replace(version, reason=bare, pinned=False)
+    assert (again.author, again.title, again.message, again.parent) == ("ann", "First", "of all", version.parent)
+    assert [run.id for run in timeline.runs()] == [timeline.versions()[0].object]
+
+
+def test_what_was_asked_for_and_came_back_is_let_go_with_its_cut(timeline: Timeline) -> None:
+    version = asked_for(timeline)
+    rebuilt(timeline)
+    timeline.asked(timeline.filed.append).remove(NAMESPACE, version.id)
+    assert not timeline.versions()
+    assert not timeline.cuts.cuts
+
+
+def test_words_that_are_too_long_for_a_label_are_lost_and_the_checkpoint_is_not(timeline: Timeline) -> None:
+    version = asked_for(timeline, Wish("lab-0", "First", "word " * 400, "ann"))
+    rebuilt(timeline)
+    [again] = timeline.versions()
+    assert (again.id, again.title, again.message, again.author) == (version.id, "First", "", "ann")
+
+
+def test_the_little_room_of_a_pool_on_lvm_is_enough_for_what_was_asked_for(timeline: Timeline) -> None:
+    version = asked_for(timeline)
+    timeline.cuts.label_bytes = 512
+    rebuilt(timeline)
+    [again] = timeline.versions()
+    assert (again.members, again.cut_name, again.author) == (version.members, version.cut_name, "ann")
+
+
+def test_what_is_undone_while_nobody_knows_of_it_does_not_come_back(timeline: Timeline) -> None:
+    timeline.cuts.late_errors.append(PoolElsewhere("away"))
+    with pytest.raises(PoolElsewhere):
+        asked_for(timeline)
+    rebuilding(timeline).look()
+    assert [each.state for each in timeline.versions()] == [VersionState.TAKING]
+    timeline.asked(timeline.filed.append).look(NAMESPACE)
+    rebuilding(timeline).look()
+    assert not timeline.versions()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rok/asked": "no JSON"},
+        {"rok/asked": "[1]"},
+        {"rok/asked": '["../etc"]'},
+        {"rok/filed": '["notebooks","lab-0","more"]'},
+        {"rok/filed": '["runs","lab-0"]'},
+        {"rok/reason": '["step-after","run","step",1,0]'},
+    ],
+)
+def test_what_says_wrongly_that_it_was_asked_for_is_passed_over(timeline: Timeline, wrong: dict[str, str]) -> None:
+    version = asked_for(timeline)
+    said = timeline.cuts.said[version.cut_name]
+    timeline.cuts.said[version.cut_name] = SaidOfGroup(said.of_volumes, {**said.of_all, **wrong})
+    visited(timeline, "train")
+    rebuilt(timeline)
+    assert len(timeline.versions()) == 2
+    assert version.id not in {each.id for each in timeline.versions()}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from rokcsi.model.errors import PoolElsewhere, VolumeNotFound
 from rokcsi.model.history import VersionState
 from rokcsi.model.runs import StepStatus
 from rokcsi.timeline.settling import LEAVES_WITHIN, NEXT_LOOK_SECONDS
+from tests.fakes.visited_cluster import NAMESPACE
 from tests.unit.timeline.conftest import Timeline, after, before
 
 
@@ -51,7 +52,7 @@ def test_after_a_reboot_the_version_after_a_pod_is_taken_late(timeline: Timeline
         del timeline.pods.pods["train"]
     timeline.shelves.close()
     timeline.start()
-    assert list(timeline.settling.unsettled()) == [at.__class__(at.namespace, at.name, at.uid)]
+    assert list(timeline.settling.unsettled(NAMESPACE)) == [at.__class__(at.namespace, at.name, at.uid)]
     left = timeline.settling.look(at)
     assert left is not None
     assert left > 0
@@ -62,7 +63,7 @@ def test_after_a_reboot_the_version_after_a_pod_is_taken_late(timeline: Timeline
     assert version.late
     assert version.reason.exit_status == (None if gone else 255)
     assert timeline.attempt(at).status is (StepStatus.CANCELED if gone else StepStatus.FAILED)
-    assert not list(timeline.settling.unsettled())
+    assert not list(timeline.settling.unsettled(NAMESPACE))
     assert "late" in timeline.notices.told[-1][2]
 
 
@@ -87,7 +88,7 @@ def test_what_a_dead_timeline_has_left_half_taken_is_taken_and_is_late(timeline:
     timeline.pods.runs("train")
     timeline.shelves.close()
     timeline.start()
-    [seen] = timeline.settling.unsettled()
+    [seen] = timeline.settling.unsettled(NAMESPACE)
     timeline.settling.look(seen)
     version = timeline.version(before(at))
     assert version is not None
@@ -119,7 +120,7 @@ def test_a_visit_whose_volumes_are_gone_ends_without_a_version(timeline: Timelin
     assert timeline.settling.look(at) is None
     assert timeline.attempt(at).status is StepStatus.SUCCEEDED
     assert timeline.attempt(at).after is None
-    assert not list(timeline.settling.unsettled())
+    assert not list(timeline.settling.unsettled(NAMESPACE))
 
 
 def test_a_pod_of_which_nothing_is_written_is_done_with(timeline: Timeline) -> None:

@@ -16,7 +16,7 @@ import pytest
 from rokcsi.model import errors
 from rokcsi.model.history import Version
 from rokcsi.model.people import TOKEN_HEADER, Person, Right, Wish
-from rokcsi.web import server
+from rokcsi.observe import http_server
 from rokcsi.web.door import Asked, Door
 from rokcsi.web.line import TimelineLine
 from rokcsi.web.server import DoorServer
@@ -160,6 +160,7 @@ def test_to_look_is_not_to_take_nor_to_remove(
         (errors.PoolFull("full"), 507, errors.OutOfSpace),
         (errors.PoolElsewhere("away"), 503, errors.Unavailable),
         (errors.StillInUse("pinned"), 409, errors.StillInUse),
+        (errors.CatalogUnreadable("nothing is known of team-a"), 500, errors.Damaged),
     ],
 )
 def test_an_error_comes_out_of_the_same_family(
@@ -244,7 +245,7 @@ class TestServer:
     def test_whoever_sends_a_request_letter_by_letter_keeps_no_thread(
         self, served: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.6)
+        monkeypatch.setattr(http_server, "_REQUEST_SECONDS", 0.6)
         host, _, port = served.partition(":")
         with (
             socket.create_connection((host, int(port)), timeout=5) as plain,

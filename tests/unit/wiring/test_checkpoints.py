@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
 from typer.testing import CliRunner
 
 from rokcsi.cli.rokctl import app
@@ -29,7 +30,7 @@ from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.doorkeeper import POD_FACTS, Passage, PodAtDoor, Side
-from rokcsi.model.errors import CatalogTaken, TimelineAway
+from rokcsi.model.errors import CatalogTaken, CheckpointFailed, TimelineAway
 from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
 from rokcsi.model.origin import Origin
@@ -62,6 +63,8 @@ class World:
     line: TimelineLine
     server: Checkpoints
     again: Callable[[], Checkpoints]
+    authority: Authority
+    registries: list[CollectorRegistry]
 
     def claim(self, name: str) -> str:
         """Have a claim that wants checkpoints, with its volume staged; give the handle."""
@@ -120,10 +123,12 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
             "rokcsi.dev", None, "info", "text", "static:x", NODES, CONTROLLER, "127.0.0.1:0", tls, checkpoints
         )
 
+        registries: list[CollectorRegistry] = []
+
         def serve() -> Checkpoints:
-            return serve_checkpoints(
-                settings, cluster.directory, client, RememberedCalls(), TimelineMetrics(CollectorRegistry()), parts
-            )
+            registries.append(CollectorRegistry())
+            log = TimelineMetrics(registries[-1])
+            return serve_checkpoints(settings, cluster.directory, client, RememberedCalls(), log, parts)
 
         served = serve()
         line = TimelineLine(tls_channel(served.endpoint, authority.issue(NODES).read(), CONTROLLER))
@@ -133,7 +138,7 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         house = NodeHouse(
             cluster.nodes[0].pool, MemoryMounter(), tmp_path / "kubelet", tmp_path / "records", doors=doors
         )
-        yield World(api, client.configuration.host, cluster, house, line, served, serve)
+        yield World(api, client.configuration.host, cluster, house, line, served, serve, authority, registries)
 
 
 def test_a_job_of_two_volumes_is_checkpointed_before_and_after_as_kubelet_mounts_it(world: World) -> None:
@@ -226,6 +231,49 @@ def test_a_timeline_that_has_lost_its_volume_finds_the_checkpoints_in_the_pools(
     assert [each.reason.exit_status for each in found] == [None, 137]
     [attempt] = catalog.runs.get("train-01234567").steps[0].attempts
     assert (attempt.pod, attempt.exit_status, attempt.mounts[0].volume) == ("train-1", 137, volume)
+
+
+def test_one_unreadable_catalogue_keeps_its_own_namespace_waiting_and_nobody_else(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rokcsi.timeline.agenda.UNREADABLE_SECONDS", 0.1)
+    monkeypatch.setattr("rokcsi.timeline.rebuilding.LOOK_AGAIN_SECONDS", 0.1)
+    volume = world.claim("work")
+    world.pod("train-1", ["work"])
+    world.publish(volume, "train-1")
+    world.server.stop()
+    garbage, catalogs = b"something else altogether" * 99, tmp_path / "catalogs"
+    mine, others = catalogs / "work.sqlite", catalogs / "other.sqlite"
+    for each in (mine, others):
+        each.write_bytes(garbage)
+    again = world.again()
+    assert {each.labels["namespace"] for each in unreadable(world)} == {"work", "other"}
+    line = TimelineLine(tls_channel(again.endpoint, world.authority.issue(NODES).read(), CONTROLLER))
+    world.house.doors = AskingDoors(line, DoorRules(5.0, FailurePolicy.FAIL))
+    world.house.restart()
+    world.pod("train-2", ["work"])
+    with pytest.raises(CheckpointFailed, match="nothing is known of the checkpoints of the namespace work"):
+        world.publish(volume, "train-2")
+    assert world.events() == ["CheckpointTaken", "CheckpointFailed"]
+    assert len(world.pool().snapshots()) == 1
+    assert [each.read_bytes() for each in (mine, others)] == [garbage, garbage]
+    mine.rename(tmp_path / "work.damaged")
+    eventually(lambda: [each.labels["namespace"] for each in unreadable(world)] == ["other"], 60)
+    versions = again.shelves.of("work").versions
+    eventually(lambda: [each.id for each in versions.list(VersionFilter())] == [before_of("train-1")], 60)
+    world.publish(volume, "train-2")
+    assert [each.id for each in versions.list(VersionFilter())] == [before_of("train-1"), before_of("train-2")]
+    line.close()
+
+
+def before_of(pod: str) -> str:
+    return version_at_door(f"uid-{pod}", Side.BEFORE)
+
+
+def unreadable(world: World) -> list[Sample]:
+    """Give what the newest timeline counts as unreadable."""
+    gauges = [each for each in world.registries[-1].collect() if each.name == "rokcsi_catalog_unreadable"]
+    return gauges[0].samples
 
 
 def test_a_second_timeline_on_the_same_catalogues_ends_with_the_reason(
@@ -344,6 +392,22 @@ class TestPeople:
         world.api.tokens.clear()
         assert "does not know this token" in rokctl("get", "versions", status=8)
         assert not world.cluster.nodes[0].pool.snapshots()
+
+    def test_a_catalogue_that_cannot_be_read_is_told_with_what_to_do(
+        self, world: World, rokctl: Callable[..., str], tmp_path: Path
+    ) -> None:
+        world.claim("work")
+        world.pod("lab-0", ["work"], "Running")
+        rokctl("checkpoint", "lab-0")
+        world.server.stop()
+        (tmp_path / "catalogs" / "work.sqlite").write_bytes(b"something else altogether" * 99)
+        [place] = world.api.services
+        world.api.services[place] = world.again().people
+        for words in (["get", "versions"], ["checkpoint", "lab-0"]):
+            told = " ".join(rokctl(*words, status=1).split())
+            assert "nothing is known of the checkpoints of the namespace work, which stay where they are" in told
+            assert "finds in the documentation how it is mended: A catalogue cannot be read" in told
+        assert len(world.pool().snapshots()) == 1
 
     def test_what_is_not_to_be_had_of_a_cluster_is_told(self, world: World, rokctl: Callable[..., str]) -> None:
         assert "rokctl knows checkpoints" in rokctl("get", "notebooks", status=8)
