@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
+from typing import Any
 
 import pytest
 
-from rokcsi.model.deadline import Deadline, deadline
+from rokcsi.model.deadline import Deadline, current_deadline, deadline
 from rokcsi.model.doorkeeper import Side
 from rokcsi.model.errors import CheckpointFailed, PoolElsewhere, RosterAway, VolumeNotFound
 from rokcsi.model.history import ReasonKind, VersionState
@@ -400,3 +402,19 @@ class TestWhatCannotHaveChangedIsNotCutAgain:
         version = timeline.leaves(at)
         assert version is not None
         assert version.same_cut_as is None
+
+
+def test_a_pods_owner_hears_of_a_checkpoint_also_when_the_time_for_it_is_over(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, left = timeline.notices.tell, []
+
+    def told(*arguments: Any, **keywords: Any) -> None:
+        left.append(current_deadline().remaining_seconds())
+        tell(*arguments, **keywords)
+
+    monkeypatch.setattr(timeline.notices, "tell", told)
+    with deadline(Deadline(time.monotonic() - 1.0)):
+        timeline.enters(timeline.pods.comes("train-1", "work"))
+    assert timeline.notices.reasons() == ["CheckpointTaken"]
+    assert left[0]
