@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rokcsi.catalog.opening import open_whole_catalog
+from rokcsi.catalog.opening import open_catalog, open_whole_catalog
 from rokcsi.catalog.sql import SqlCatalog
 from rokcsi.model.errors import CatalogTaken, CatalogUnreadable, Damaged, NotSupported, SystemCallFailed
 from rokcsi.model.origin import NAMESPACE, namespace_of
 from rokcsi.system.file_locks import lock_alone_within
 
 _SUFFIX = ".sqlite"
-_MOST_OPEN = 64  # each has some files open, and a process often no more than a thousand
+_MOST_OPEN = 128  # each has some files open, and a process often no more than a thousand
 _LAST_FILE_LAST = ("-wal", "-shm", "")  # a write-ahead log that stayed behind would be read into the next of its name
 _PATIENCE_SECONDS = 20.0  # one that is being replaced ends within that
 
@@ -27,6 +27,7 @@ class NamespaceCatalogs:
         self._folder = folder
         self._lock = threading.Lock()
         self._turns: dict[str, threading.Lock] = {}  # whoever reads one to its end keeps nobody from the others
+        self._whole: set[str] = set()  # those that were read to their end once need not be when they are opened again
         self._opened: dict[str, SqlCatalog] = {}  # the one that was asked for longest ago first
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,11 +44,18 @@ class NamespaceCatalogs:
         with self._turn(namespace):
             known = self._taken_out(namespace)
             if known is not None and known.is_damaged:
+                self._whole.discard(namespace)
                 known.close()
                 known = None
-            catalog = known or _opened(namespace, self._folder / f"{namespace}{_SUFFIX}")
+            catalog = known or self._open(namespace)
             self._put_in(namespace, catalog)
             return catalog
+
+    def _open(self, namespace: str) -> SqlCatalog:
+        path = self._folder / f"{namespace}{_SUFFIX}"
+        catalog = _opened(namespace, path, open_catalog if namespace in self._whole else open_whole_catalog)
+        self._whole.add(namespace)
+        return catalog
 
     def _turn(self, namespace: str) -> threading.Lock:
         with self._lock:
@@ -91,6 +99,7 @@ class NamespaceCatalogs:
         path = self._folder / f"{namespace_of(namespace)}{_SUFFIX}"
         with self._turn(namespace):
             opened = self._taken_out(namespace)
+            self._whole.discard(namespace)
             if opened is not None:
                 opened.close()
             try:
@@ -107,9 +116,9 @@ class NamespaceCatalogs:
             each.close()
 
 
-def _opened(namespace: str, path: Path) -> SqlCatalog:
+def _opened(namespace: str, path: Path, opens: Callable[[Path], SqlCatalog]) -> SqlCatalog:
     try:
-        return open_whole_catalog(path)
+        return opens(path)
     except (Damaged, NotSupported) as error:
         raise CatalogUnreadable(
             f"nothing is known of the checkpoints of the namespace {namespace}, which stay where they are: {error};"

@@ -49,6 +49,28 @@ def test_of_many_catalogues_few_are_open_and_all_can_be_used(tmp_path: Path, mon
     shelves.close()
 
 
+def test_a_catalogue_is_read_to_its_end_once_however_often_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def whole(path: Path) -> SqlCatalog:
+        read.append(path.stem)
+        return open_whole_catalog(path)
+
+    monkeypatch.setattr(module, "_MOST_OPEN", 1)
+    monkeypatch.setattr(module, "open_whole_catalog", whole)
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    for _ in range(3):
+        for name in ("team-a", "team-b"):
+            shelves.of(name).versions.list(VersionFilter())
+    assert read == ["team-a", "team-b"]
+    shelves.remove("team-a")
+    shelves.of("team-a")
+    assert read == ["team-a", "team-b", "team-a"]
+    shelves.close()
+
+
 def test_a_catalogue_that_is_removed_leaves_nothing_to_a_later_one_of_its_name(tmp_path: Path) -> None:
     shelves = NamespaceCatalogs(tmp_path / "catalogs")
     shelves.of("team-a").versions.add(version())
