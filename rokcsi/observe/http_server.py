@@ -7,7 +7,9 @@ seconds, so that nobody keeps a thread by sending it letter by letter.
 from __future__ import annotations
 
 import io
+import logging
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
@@ -17,6 +19,7 @@ from rokcsi.model.errors import SocketTaken
 
 _REQUEST_SECONDS = 10.0
 _MOST_AT_ONCE = 32
+_log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 10.0
 
 
@@ -107,6 +110,12 @@ class BoundServer(ThreadingHTTPServer):
             super().process_request_thread(prepared, client_address)
         finally:
             self.places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what nobody foresaw; a caller who hung up is no event."""
+        del request, client_address
+        if not isinstance(sys.exception(), OSError):
+            _log.exception("unexpected")
 
     def prepared(self, request: Any) -> Any:
         """Give what the exchange speaks over; raises OSError, ValueError, and then nobody is answered."""

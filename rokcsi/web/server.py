@@ -44,9 +44,6 @@ class _Server(BoundServer):
         """Shake hands; whoever speaks no TLS is not answered."""
         return self.context.wrap_socket(request, server_side=True)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a caller who hung up is no event, and the door logs what went wrong behind it."""
-
 
 class _Asking(Exchange):
     def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
@@ -126,6 +127,30 @@ def test_a_driver_that_is_not_ready_says_why_and_stays_healthy(fetch: Fetch, rea
     reasons.append("draining")
     assert fetch("/readyz") == (503, "draining\n")
     assert fetch("/healthz")[0] == 200
+
+
+def test_what_goes_wrong_behind_a_page_is_logged_and_a_caller_who_hangs_up_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = threading.Semaphore(0)
+
+    def broken() -> str:
+        asked.release()
+        raise ZeroDivisionError
+
+    pages = MetricsPages("127.0.0.1:0", Metrics("0").registry, broken)
+    pages.start()
+    host, _, port = pages.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the end of it is a reset
+        line.sendall(b"GET /met")
+    with pytest.raises(OSError, match="closed"):
+        urllib.request.urlopen(f"http://{pages.address}/readyz", timeout=10)
+    assert asked.acquire(timeout=10)
+    pages.stop()
+    (told,) = caplog.records
+    assert told.exc_info is not None
+    assert told.exc_info[0] is ZeroDivisionError
 
 
 def test_silent_callers_hold_few_threads_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
