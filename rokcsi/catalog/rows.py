@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -131,10 +132,13 @@ def run_of(row: RowMapping, steps: Sequence[RowMapping], attempts: Sequence[RowM
         *("environment", "working_directory", "marshal_directory", "author", "finished_at", "task"),
         "idle_seconds",
     )
+    of_step: dict[str, list[RowMapping]] = defaultdict(list)
+    for attempt in attempts:
+        of_step[attempt["step"]].append(attempt)
     return Run(
         status=RunStatus(row["status"]),
         volumes=tuple(ClonedVolume(**volume) for volume in row["volumes"]),
-        steps=tuple(_step_of(step, [one for one in attempts if one["step"] == step["name"]]) for step in steps),
+        steps=tuple(_step_of(step, of_step[step["name"]]) for step in steps),
         **_same(row, *same),
     )
 
@@ -149,7 +153,7 @@ def _step_of(row: RowMapping, attempts: Sequence[RowMapping]) -> Step:
         name=row["name"],
         needs=tuple(row["needs"]),
         status=StepStatus(row["status"]),
-        attempts=tuple(_attempt_of(attempt) for attempt in attempts),
+        attempts=tuple(attempt_of(attempt) for attempt in attempts),
         message=row["message"],
     )
 
@@ -161,7 +165,8 @@ def attempt_columns(run: str, step: str, attempt: Attempt) -> Columns:
     return _plain(attempt) | {"run": run, "step": step, "mounts": mounts, "template": template}
 
 
-def _attempt_of(row: RowMapping) -> Attempt:
+def attempt_of(row: RowMapping) -> Attempt:
+    """Read an attempt."""
     same = (
         *("number", "pod", "exit_status", "started_at", "finished_at", "before", "after", "environment"),
         *("working_directory", "log", "log_tail", "message", "pod_uid"),

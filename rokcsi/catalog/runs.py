@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, del
 from rokcsi.catalog import rows, schema, statements
 from rokcsi.catalog.database import Database
 from rokcsi.model.errors import RecordNotFound
-from rokcsi.model.runs import Attempt, Run, RunStatus, Step
+from rokcsi.model.runs import Attempt, FiledAttempt, Run, RunStatus, Step, StepStatus
 
 _TABLE, _STEPS, _ATTEMPTS = schema.runs, schema.steps, schema.attempts
 
@@ -60,6 +60,20 @@ class SqlRuns:
         """Give the runs that match, the oldest first."""
         wanted = {"pipeline": pipeline, "status": status}
         return self._select(*(_TABLE.c[name] == value for name, value in wanted.items() if value is not None))
+
+    def attempts(self, *, pod_uid: str | None = None, status: StepStatus | None = None) -> Sequence[FiledAttempt]:
+        """Give the attempts that match, those of the oldest runs first, each step's in their order."""
+        wanted = {"pod_uid": pod_uid, "status": status}
+        query = (
+            select(_ATTEMPTS, _TABLE.c.pipeline)
+            .join_from(_ATTEMPTS, _TABLE, _ATTEMPTS.c.run == _TABLE.c.id)
+            .join(_STEPS, (_STEPS.c.run == _ATTEMPTS.c.run) & (_STEPS.c.name == _ATTEMPTS.c.step))
+            .where(*(_ATTEMPTS.c[name] == value for name, value in wanted.items() if value is not None))
+            .order_by(_TABLE.c.created_at, _TABLE.c.number, _STEPS.c.position, _ATTEMPTS.c.number)
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(query).mappings().all()
+        return [FiledAttempt(row["pipeline"], row["run"], row["step"], rows.attempt_of(row)) for row in found]
 
     def remove(self, id: str) -> None:
         """Forget a run with its steps and attempts."""

@@ -1,5 +1,5 @@
-"""Kubernetes as the rest of the house sees it: where the nodes are, and which of them are gone for good.
+"""Kubernetes as the rest of the house sees it: nodes, claims, pods, snapshots, people, and events for their owners.
 
-The only room that imports the Kubernetes client. Only the switchboard and `rokctl` come
-here; a node's process never does.
+The only room that imports the Kubernetes client. The switchboard, the timeline and `rokctl`
+come here; a node's process never does.
 """

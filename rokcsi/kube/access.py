@@ -58,8 +58,9 @@ def make(api: Any, objects: Sequence[Object]) -> None:
         try:
             asked(makes[each["kind"]], namespace, each)
         except RosterAway as error:
-            _take_back(core, made)
-            raise _in_words(error, f"the {each['kind']} {name} in the namespace {namespace}") from error
+            refused = _in_words(error, f"the {each['kind']} {name} in the namespace {namespace}")
+            left = _take_back(core, made)
+            raise (type(refused)(f"{refused}; delete what is left: {', '.join(left)}") if left else refused) from error
         made.append(each)
 
 
@@ -77,7 +78,13 @@ def _in_words(error: RosterAway, what: str) -> RokcsiError:
     return InvalidRequest(f"{what} cannot be made: {why}") if status in _WRONG else error
 
 
-def _take_back(core: Any, made: Sequence[Object]) -> None:
-    """Delete claims that were made for a pod that was not: it is the last."""
+def _take_back(core: Any, made: Sequence[Object]) -> Sequence[str]:
+    """Delete claims that were made for a pod that was not (it is the last); give the names of those that are left."""
+    left = []
     for each in made:
-        asked(core.delete_namespaced_persistent_volume_claim, each["metadata"]["name"], each["metadata"]["namespace"])
+        name, namespace = each["metadata"]["name"], each["metadata"]["namespace"]
+        try:
+            asked(core.delete_namespaced_persistent_volume_claim, name, namespace)
+        except RosterAway:  # who may make claims may not always delete them
+            left.append(name)
+    return left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 from kubernetes import client
@@ -46,10 +46,12 @@ class _Claims:
     def __init__(self, seen: ClaimsSeen) -> None:
         self._seen = seen
 
-    def listed(self, objects: Sequence[Object]) -> None:
-        self._seen.claims_are([name_of(each) for each in objects])
+    def listed(self, objects: Iterator[Object]) -> None:
+        names = []
         for each in objects:
+            names.append(name_of(each))
             self.changed(each)
+        self._seen.claims_are(names)
 
     def changed(self, changed: Object) -> None:
         claim = read_claim(changed)
@@ -66,7 +68,7 @@ class _Pods:
     def __init__(self, seen: Callable[[HomelessPod], None]) -> None:
         self._seen = seen
 
-    def listed(self, objects: Sequence[Object]) -> None:
+    def listed(self, objects: Iterator[Object]) -> None:
         for each in objects:
             self.changed(each)
 

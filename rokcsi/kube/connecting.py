@@ -8,6 +8,7 @@ from typing import Any
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
+from rokcsi.model.deadline import current_deadline
 from rokcsi.model.errors import InvalidRequest, RosterAway
 
 CONNECT_SECONDS = 3.0
@@ -31,9 +32,18 @@ def api_client() -> Any:
 
 
 def asked(method: Any, *arguments: Any, **keywords: Any) -> Any:
-    """Make one call of the API; raise RosterAway with what the API server, or the network, said."""
+    """Make one call of the API; raise RosterAway with what the API server, or the network, said.
+
+    It is waited for no longer than whoever asked us waits: nobody would hear the answer.
+    """
+    left = current_deadline().remaining_seconds()
+    if left == 0.0:
+        raise RosterAway("there is no time left to ask the Kubernetes API")
+    patience = (
+        (CONNECT_SECONDS, ANSWER_SECONDS) if left is None else (min(CONNECT_SECONDS, left), min(ANSWER_SECONDS, left))
+    )
     try:
-        return method(*arguments, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS), **keywords)
+        return method(*arguments, _request_timeout=patience, **keywords)
     except FAILURES as error:
         raise RosterAway(f"the Kubernetes API does not answer as hoped: {told(error)}") from error
 

@@ -9,6 +9,12 @@ from rokcsi.kube.following import Object
 from rokcsi.model.claims import Notice
 
 _LONGEST_TEXT = 1024  # bytes that the API takes
+_LONGEST_NAME = 200  # letters of the object's name, so that there is room for what makes the event's its own
+
+
+def event_name(about: str, own: str) -> str:
+    """Give an Event's name, by that of the object that it is about; the API server takes no part that ends in a dash."""
+    return f"{about[:_LONGEST_NAME].rstrip('-.')}.{own}"
 
 
 def event(name: str, about: Object, kind: str, notice: Notice, component: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from kubernetes import watch
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 class Takes(Protocol):
     """Whoever wants to know; called by one thread, with objects as the API server sent them."""
 
-    def listed(self, objects: Sequence[Object]) -> None:
-        """Take what is there; what is not among it has gone."""
+    def listed(self, objects: Iterator[Object]) -> None:
+        """Take all that is there; what is not among it has gone. They come page by page: there may be very many."""
 
     def changed(self, changed: Object) -> None:
         """Take an object that is new, or has changed."""
@@ -51,7 +51,8 @@ class Following:
         self._takes = takes
         self._selectors = selectors
         self._version = ""
-        self._watch = watch.Watch()
+        self._listed_at = ""
+        self._watch = _Watch()
         self._ended = threading.Event()
 
     def start(self) -> None:
@@ -64,8 +65,13 @@ class Following:
         self._watch.stop()
 
     def list_now(self) -> None:
-        """Take over what there is, page by page; raises what the client raises."""
-        objects: list[Object] = []
+        """Take over what there is; raises what the client raises."""
+        self._takes.listed(self._there())
+        self._version = self._listed_at
+        self.why_not = None
+
+    def _there(self) -> Iterator[Object]:
+        """Give what there is, asking for each page when the one before it was taken."""
         token = ""
         while True:
             answer = self._method(
@@ -76,13 +82,11 @@ class Following:
                 **self._selectors,
             )
             page = json.loads(answer.data)
-            objects += page["items"]
+            yield from page["items"]
             token = page["metadata"].get("continue", "")
             if not token:
-                break
-        self._takes.listed(objects)
-        self._version = page["metadata"]["resourceVersion"]
-        self.why_not = None
+                self._listed_at = page["metadata"]["resourceVersion"]
+                return
 
     def _run(self) -> None:
         pauses = _pauses()
@@ -115,7 +119,6 @@ class Following:
             resource_version=self._version,
             allow_watch_bookmarks=True,
             timeout_seconds=_WATCH_SECONDS,
-            deserialize=False,
             _request_timeout=(CONNECT_SECONDS, _SILENT_SECONDS),
             **self._selectors,
         )
@@ -131,6 +134,19 @@ class Following:
                 self._takes.gone(changed)
             case _:
                 self._takes.changed(changed)
+
+
+class _Watch(watch.Watch):  # type: ignore[misc]  # the client has no types
+    """The client's watch, which gives objects as they were sent.
+
+    Its own `deserialize=False` cannot tell of an ERROR event: instead of the API server's refusal
+    (410, mostly) a KeyError comes out (kubernetes 37).
+    """
+
+    def get_return_type(self, func: Any) -> str:
+        """Give no type: nothing is made of the objects then."""
+        del func
+        return ""
 
 
 def _pauses() -> Iterator[float]:

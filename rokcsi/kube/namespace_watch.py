@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubernetes import client
@@ -20,7 +20,7 @@ class _Namespaces:
         self._gone = gone
         self._there: set[str] = set()
 
-    def listed(self, objects: Sequence[Object]) -> None:
+    def listed(self, objects: Iterator[Object]) -> None:
         before, self._there = self._there, {each["metadata"]["name"] for each in objects}
         for name in sorted(before - self._there):
             self._gone(name)

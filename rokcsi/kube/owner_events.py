@@ -7,7 +7,7 @@ from typing import Any
 from kubernetes import client
 
 from rokcsi.kube.connecting import MISSING, asked, status_of
-from rokcsi.kube.event_objects import event, shortened, written
+from rokcsi.kube.event_objects import event, event_name, shortened, written
 from rokcsi.kube.following import Object
 from rokcsi.model.claims import Notice, Owned
 from rokcsi.model.errors import RosterAway
@@ -26,7 +26,7 @@ class OwnerEvents:
 
     def write(self, thing: Owned, notice: Notice) -> None:
         """Make the Event, or count it up; raise RosterAway."""
-        name = f"{thing.name.name[:200]}.{notice.reason.lower()}.{int(notice.first.timestamp() * 1e6):x}"
+        name = event_name(thing.name.name, f"{notice.reason.lower()}.{int(notice.first.timestamp() * 1e6):x}")
         if notice.count > 1 and self._counted_up(name, thing, notice):
             return
         about = {**self._kind, "uid": thing.uid, "namespace": thing.name.namespace, "name": thing.name.name}

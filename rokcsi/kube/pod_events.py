@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes import client
 
 from rokcsi.kube.connecting import asked
-from rokcsi.kube.event_objects import event
+from rokcsi.kube.event_objects import event, event_name
 from rokcsi.model.claims import Notice
 from rokcsi.model.doorkeeper import PodAtDoor
 
@@ -25,7 +25,7 @@ class PodEvents:
         """Make the Event; raise RosterAway."""
         now = dt.datetime.now(dt.UTC)
         about = {"kind": "Pod", "uid": pod.uid, "namespace": pod.namespace, "name": pod.name}
-        name = f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}"
+        name = event_name(pod.name, uuid.uuid4().hex[:16])
         made = event(
             name, about, "Warning" if warning else "Normal", Notice(reason, text, now, now, 1), self._component
         )

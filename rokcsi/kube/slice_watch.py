@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubernetes import client
@@ -46,7 +46,7 @@ class SliceWatch:
         self._following.list_now()
         return self.addresses or frozenset()
 
-    def listed(self, objects: Sequence[Object]) -> None:
+    def listed(self, objects: Iterator[Object]) -> None:
         """Take over the slices that there are."""
         self._known = {each["metadata"]["name"]: each for each in objects}
         self._publish()

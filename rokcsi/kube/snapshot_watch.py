@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kubernetes import client
@@ -26,7 +26,7 @@ class _Snapshots:
         self._seen = seen
         self._listed = listed
 
-    def listed(self, objects: Sequence[Object]) -> None:
+    def listed(self, objects: Iterator[Object]) -> None:
         for each in objects:
             self.changed(each)
         self._listed()

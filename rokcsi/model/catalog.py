@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rokcsi.model.history import Bucket, FileObject, Notebook, Task, TaskStatus, Version, VersionState
-from rokcsi.model.runs import Attempt, Run, RunStatus, Step
+from rokcsi.model.runs import Attempt, FiledAttempt, Run, RunStatus, Step, StepStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,9 @@ class Runs(Protocol):
 
     def list(self, *, pipeline: str | None = None, status: RunStatus | None = None) -> Sequence[Run]:
         """Give the runs that match."""
+
+    def attempts(self, *, pod_uid: str | None = None, status: StepStatus | None = None) -> Sequence[FiledAttempt]:
+        """Give the attempts that match, of whatever run."""
 
     def remove(self, id: str) -> None:
         """Forget a run with its steps and attempts."""

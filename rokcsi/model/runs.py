@@ -106,6 +106,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class FiledAttempt:
+    """An attempt, and of which step of which pipeline's run it is."""
+
+    pipeline: str
+    run: str
+    step: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
 class ClonedVolume:
     """One volume of a run: `create-volume-<i>`, cloned from a member's snapshot; `seconds` is how long that took."""
 

@@ -218,3 +218,6 @@ class Shelves(Protocol):
 
     def namespaces(self) -> Sequence[str]:
         """Give the namespaces that have one."""
+
+    def remove(self, namespace: str) -> None:
+        """Take a namespace's catalogue away, with all that it holds; nothing happens where there is none."""

@@ -116,9 +116,15 @@ def _quoted(value: object) -> str:
 
 
 def set_up_logs(level: str, form: str, stream: TextIO | None = None) -> None:
-    """Send the logs of the whole process to `stream` (standard error), `form` being `text` or `json`."""
+    """Send the logs of the whole process to `stream` (standard error), `form` being `text` or `json`.
+
+    What libraries say at `debug` stays out: the Kubernetes client has told whole answers there,
+    and the answer to a review of a token has the token in it.
+    """
     lines = logging.StreamHandler(stream or sys.stderr)
     lines.setFormatter(JsonLines() if form == "json" else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [lines]
-    root.setLevel(level.upper())
+    ours = logging.getLogger("rokcsi")
+    ours.setLevel(level.upper())
+    root.setLevel(max(ours.level, logging.INFO))

@@ -14,6 +14,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 AFTER_FAILURE_SECONDS = 5.0
 UNREADABLE_SECONDS = 60.0  # somebody has to see to it first
+_MOST_DOUBLINGS = 3  # what a node that is away keeps waiting must not keep the others from their looks
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +26,7 @@ class Agenda(Generic[K, T]):
         self._things: dict[K, T] = {}
         self._due: dict[K, float] = {}
         self._busy: set[K] = set()
+        self._failures: dict[K, int] = {}
         self._changed = threading.Condition()
         self._ended = False
         self._threads = [
@@ -56,8 +58,7 @@ class Agenda(Generic[K, T]):
     def drop(self, name: K) -> None:
         """Take a thing off."""
         with self._changed:
-            self._things.pop(name, None)
-            self._due.pop(name, None)
+            self._forget(name)
 
     def __len__(self) -> int:
         return len(self._things)
@@ -70,7 +71,7 @@ class Agenda(Generic[K, T]):
     def _work(self) -> None:
         while (name := self._next()) is not None:
             thing = self._things.get(name)
-            again = None if thing is None else self._looked_at(thing)
+            again = None if thing is None else self._looked_at(name, thing)
             self._put_back(name, thing, again)
 
     def _next(self) -> K | None:
@@ -87,9 +88,9 @@ class Agenda(Generic[K, T]):
                 self._changed.wait(wait)
         return None
 
-    def _looked_at(self, thing: T) -> float | None:
+    def _looked_at(self, name: K, thing: T) -> float | None:
         try:
-            return self._look(thing)
+            again = self._look(thing)
         except CatalogUnreadable as error:
             _log.warning("waits for a catalogue", extra={"error": str(error)})
             return UNREADABLE_SECONDS
@@ -97,7 +98,20 @@ class Agenda(Generic[K, T]):
             _log.warning("will be tried again", extra={"error": str(error)})
         except Exception:  # noqa: BLE001 - one thing that is strange must not keep the others waiting
             _log.exception("unexpected; will be tried again")
-        return AFTER_FAILURE_SECONDS
+        else:
+            self._failures.pop(name, None)
+            return again
+        return self._after_failure(name)
+
+    def _after_failure(self, name: K) -> float:
+        """Give when to look again: twice as long after each failure in a row, to some times the first pause."""
+        failed = self._failures.get(name, 0)
+        self._failures[name] = min(failed + 1, _MOST_DOUBLINGS)
+        return AFTER_FAILURE_SECONDS * 2.0**failed
+
+    def _forget(self, name: K) -> None:
+        for each in (self._things, self._due, self._failures):
+            each.pop(name, None)
 
     def _put_back(self, name: K, thing: T | None, again: float | None) -> None:
         with self._changed:
@@ -105,6 +119,6 @@ class Agenda(Generic[K, T]):
             there = self._things.get(name)
             if there is thing and again is not None:
                 self._due.setdefault(name, time.monotonic() + again)
-            elif there is thing and name not in self._due:
-                self._things.pop(name, None)
+            elif there is None or (there is thing and name not in self._due):
+                self._forget(name)
             self._changed.notify_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from rokcsi.model.deadline import beyond_the_call
 from rokcsi.model.doorkeeper import PodAtDoor, Side
 from rokcsi.model.errors import RokcsiError
 from rokcsi.model.history import Version
@@ -44,6 +45,7 @@ class Announcing:
     def _tell(self, pod: PodAtDoor, reason: str, text: str, *, warning: bool = True) -> None:
         _log.info("told a pod's owner", extra={"reason": reason, "operation": f"{pod.namespace}/{pod.name}: {text}"})
         try:
-            self._notices.tell(pod, reason, text, warning=warning)
+            with beyond_the_call():  # that the time was too short is what is to be told
+                self._notices.tell(pod, reason, text, warning=warning)
         except RokcsiError as error:
             _log.warning("a pod's owner was not reached", extra={"reason": reason, "error": str(error)})

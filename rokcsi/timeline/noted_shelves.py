@@ -50,6 +50,10 @@ class NotedShelves:
         """Give the namespaces that have one, readable or not."""
         return self._shelves.namespaces()
 
+    def remove(self, namespace: str) -> None:
+        """Take a namespace's catalogue away, with all that it holds; raise SystemCallFailed."""
+        self._shelves.remove(namespace)
+
     def _begins(self, namespace: str, error: CatalogUnreadable) -> None:
         with self._lock:
             if namespace in self._unreadable:

@@ -14,7 +14,13 @@ from typing import Protocol
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import CatalogUnreadable, InvalidRequest, NotFound, SourceNotAllowed
 from rokcsi.model.ids import shown_alone
-from rokcsi.model.requested_snapshots import Content, RequestedSnapshot, SnapshotContents, content_name
+from rokcsi.model.requested_snapshots import (
+    LONGEST_NAME,
+    Content,
+    RequestedSnapshot,
+    SnapshotContents,
+    content_name,
+)
 from rokcsi.model.visits import Origins
 from rokcsi.timeline.telling import Telling
 
@@ -67,6 +73,10 @@ class Providing:
 
     def _provide(self, wished: RequestedSnapshot, found: Content | None) -> None:
         name = content_name(wished.name)
+        if len(name) > LONGEST_NAME:
+            raise InvalidRequest(
+                f"the snapshot's name is too long by {len(name) - LONGEST_NAME} letters for that of its content"
+            )
         if wished.content != name:
             raise InvalidRequest(
                 f"a VolumeSnapshot with an origin has to say volumeSnapshotContentName: {name} as its source"

@@ -44,10 +44,10 @@ class Settling:
 
     def look(self, at: PodAtDoor) -> float | None:
         """Settle one visit; give the seconds until the next look, None where nothing is open. Raises RosterAway, Unavailable."""
-        book = self._visiting.book(at.namespace)
-        visit = book.visit_of(at.uid)
+        visit = self._visiting.visit_of(at)
         if visit is None:
             return None
+        book = self._visiting.book(at.namespace)
         half = _half_taken(book, visit)
         if Side.BEFORE in half:
             self._take(at, Side.BEFORE)

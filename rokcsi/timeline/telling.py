@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rokcsi.model.claims import Notice, Notices, Owned, Refusals
+from rokcsi.model.errors import RokcsiError
 
 EVERY = dt.timedelta(minutes=5)
 _FORGOTTEN_AFTER = dt.timedelta(hours=1)
@@ -35,15 +36,31 @@ class Telling:
         return said is None or self._clock() - said.last >= EVERY
 
     def tell(self, thing: Owned, reason: str, text: str) -> None:
-        """Tell the owner of a thing, unless they were told lately; raise RosterAway."""
+        """Tell the owner of a thing, unless they were told lately; raise RosterAway, and then it is still to be told."""
+        notice = self._next(thing, reason, text)
+        if notice is None:
+            return
+        _log.warning("told an owner", extra={"claim": str(thing.name), "reason": reason, "text": text})
+        try:
+            self._notices.write(thing, notice)
+        except RokcsiError:
+            self._take_back(thing, notice)
+            raise
+        self._log.refused(reason)
+
+    def _next(self, thing: Owned, reason: str, text: str) -> Notice | None:
+        """Give what is to be told now, noted as said; None where it was told lately."""
         now = self._clock()
         with self._lock:
             if not self.is_due(thing, reason):
-                return
+                return None
             before = self._said.get((thing.uid, reason))
             notice = Notice(reason, text, before.first if before else now, now, before.count + 1 if before else 1)
             self._said = {key: each for key, each in self._said.items() if now - each.last < _FORGOTTEN_AFTER}
-            self._said[thing.uid, reason] = replace(notice)
-        _log.warning("told an owner", extra={"claim": str(thing.name), "reason": reason, "text": text})
-        self._log.refused(reason)
-        self._notices.write(thing, notice)
+            self._said[thing.uid, reason] = notice
+            return notice
+
+    def _take_back(self, thing: Owned, notice: Notice) -> None:
+        """Have a notice that nobody has got told at the next look."""
+        with self._lock:
+            self._said[thing.uid, notice.reason] = replace(notice, last=notice.last - EVERY, count=notice.count - 1)

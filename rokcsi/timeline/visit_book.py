@@ -11,7 +11,7 @@ from rokcsi.model.cluster import PodPhase
 from rokcsi.model.doorkeeper import Side
 from rokcsi.model.errors import RecordNotFound
 from rokcsi.model.history import Version, VersionState
-from rokcsi.model.runs import Attempt, MountedVolume, Run, RunStatus, Step, StepStatus
+from rokcsi.model.runs import Attempt, FiledAttempt, MountedVolume, Run, RunStatus, Step, StepStatus
 from rokcsi.model.visits import PodEnd, VisitedVolume, VisitingPod
 from rokcsi.timeline.identity import StepIdentity
 
@@ -81,18 +81,15 @@ class VisitBook:
 
     def visits(self) -> Iterator[Visit]:
         """Give all visits."""
-        for run in self._catalog.runs.list():
-            for step in run.steps:
-                for attempt in step.attempts:
-                    yield Visit(StepIdentity(run.pipeline, run.id, step.name), attempt)
+        return map(_visit_of, self._catalog.runs.attempts())
 
     def open_visits(self) -> Sequence[Visit]:
         """Give the visits whose end is not known yet."""
-        return [visit for visit in self.visits() if visit.is_open]
+        return [_visit_of(found) for found in self._catalog.runs.attempts(status=StepStatus.RUNNING)]
 
     def visit_of(self, uid: str) -> Visit | None:
         """Give a pod's visit."""
-        return next((visit for visit in self.visits() if visit.attempt.pod_uid == uid), None)
+        return next(map(_visit_of, self._catalog.runs.attempts(pod_uid=uid)), None)
 
     def begun(self, pod: VisitingPod, who: StepIdentity, volumes: Sequence[VisitedVolume]) -> Visit:
         """Write down that a pod has come, as the next attempt of its step; give the visit written before, if so."""
@@ -101,7 +98,8 @@ class VisitBook:
             return known
         step = self._step(who, pod)
         attempt = Attempt(
-            number=len(step.attempts) + 1,
+            # Of attempts that were lost and found again some may be missing: the number of one is not how many there are.
+            number=max((each.number for each in step.attempts), default=0) + 1,
             pod=pod.at.name,
             status=StepStatus.RUNNING,
             started_at=self._clock(),
@@ -118,11 +116,13 @@ class VisitBook:
 
     def save(self, visit: Visit) -> None:
         """Store a visit, and how its step and its run stand with it."""
-        run = visit.who.run
-        self._catalog.runs.save_attempt(run, visit.who.step, visit.attempt)
-        step = next(each for each in self._catalog.runs.get(run).steps if each.name == visit.who.step)
-        self._catalog.runs.save_step(run, replace(step, status=step.attempts[-1].status))
-        self._catalog.runs.save(_standing(self._catalog.runs.get(run), self._clock()))
+        self._catalog.runs.save_attempt(visit.who.run, visit.who.step, visit.attempt)
+        run = self._catalog.runs.get(visit.who.run)
+        steps = {step.name: step for step in run.steps}
+        step = steps[visit.who.step]
+        steps[step.name] = replace(step, status=step.attempts[-1].status)
+        self._catalog.runs.save_step(run.id, steps[step.name])
+        self._catalog.runs.save(_standing(replace(run, steps=tuple(steps.values())), self._clock()))
 
     def found_again(self, run: Run, step: str, attempt: Attempt) -> None:
         """Write down an attempt that was lost, with its run and its step; one that is known stays as it is."""
@@ -174,6 +174,10 @@ class VisitBook:
             known = Step(who.step, status=StepStatus.RUNNING)
             self._catalog.runs.save_step(who.run, known)
         return known
+
+
+def _visit_of(found: FiledAttempt) -> Visit:
+    return Visit(StepIdentity(found.pipeline, found.run, found.step), found.attempt)
 
 
 def _how_it_ended(pod: VisitingPod | None) -> tuple[StepStatus, PodEnd]:

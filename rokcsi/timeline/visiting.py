@@ -95,6 +95,11 @@ class Visiting:
         """Give a namespace's visits; `alone` before anything is written."""
         return VisitBook(namespace, self._parts.shelves.of(namespace), utc_now)
 
+    def visit_of(self, pod: PodAtDoor) -> Visit | None:
+        """Give a pod's visit that is written down; a namespace that has no catalogue gets none by being asked about."""
+        there = pod.namespace in self._parts.shelves.namespaces()
+        return self.book(pod.namespace).visit_of(pod.uid) if there else None
+
     def alone(self, namespace: str) -> AbstractContextManager[None]:
         """Keep others from a namespace's visits; raises what `KeyedLocks.held` does."""
         return self._turns.held([f"visits {namespace}"])
@@ -178,8 +183,7 @@ class Visiting:
         """Give the visit that is written down; where nobody can read whether it is, a pod that wants none goes its way."""
         at = passage.pod
         try:
-            there = at.namespace in self._parts.shelves.namespaces()
-            return self.book(at.namespace).visit_of(at.uid) if there else None
+            return self.visit_of(at)
         except CatalogUnreadable as error:
             pod = self._parts.pods.pod(at)
             if pod is not None and not self._wanted(pod, passage.volume):

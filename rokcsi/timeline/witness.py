@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 MARGIN = dt.timedelta(minutes=1)  # how far the clocks of nodes and cluster may be apart
+MOST_REMEMBERED = 10_000
 
 
 class Witness:
@@ -22,7 +23,7 @@ class Witness:
         self._since = clock()
         self._lock = threading.Lock()
         self._present: dict[str, set[str]] = {}
-        self._last_left: dict[str, dt.datetime] = {}
+        self._last_left: dict[str, dt.datetime] = {}  # the one that was left longest ago first
 
     def entered(self, pod: str, volumes: Iterable[str]) -> None:
         """Take note that a pod (its UID) may write to these volumes from now on."""
@@ -35,9 +36,11 @@ class Witness:
         with self._lock:
             for volume in [each for each, pods in self._present.items() if pod in pods]:
                 self._present[volume].discard(pod)
+                self._last_left.pop(volume, None)
                 self._last_left[volume] = self._clock()
                 if not self._present[volume]:
                     del self._present[volume]
+            self._forget_the_oldest()
 
     def untouched(self, volume: str, since: dt.datetime, *, besides: str, answered_since: dt.datetime | None) -> bool:
         """Tell whether it is certain that nobody besides one pod can have written since an instant.
@@ -50,3 +53,8 @@ class Witness:
             others = self._present.get(volume, set()) - {besides}
             left = self._last_left.get(volume)
         return not others and (left is None or left + MARGIN < since)
+
+    def _forget_the_oldest(self) -> None:
+        """Keep so many volumes; of the time in which a forgotten one was left nothing is claimed, whatever the volume."""
+        while len(self._last_left) > MOST_REMEMBERED:
+            self._since = max(self._since, self._last_left.pop(next(iter(self._last_left))))

@@ -21,7 +21,11 @@ from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
 from rokcsi.web.wire import Document, refused, written
 
 _PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
+# A subdomain of RFC 1123, as Kubernetes demands: `..`, or a name with a slash, would be another place of its API.
+_POD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_POD = 253
 _LONGEST_TEXT = 4096
+_LONGEST_PATH = 200  # letters of it in the log
 _STATUSES: dict[type[errors.RokcsiError], int] = {
     errors.TokenRefused: 401,
     errors.NotFound: 404,
@@ -71,6 +75,9 @@ class Door:
             return self._answered(asked)
         except errors.RokcsiError as error:
             status = next((code for kind, code in _STATUSES.items() if isinstance(error, kind)), 500)
+            if not isinstance(error, errors.TokenRefused):  # strangers knock as often as they like
+                fields = {"method": asked.method, "operation": asked.path[:_LONGEST_PATH], "status": status}
+                _log.info("refused", extra={**fields, "error": str(error)})
             return Answer(status, refused(error))
         except Exception as error:  # noqa: BLE001 - whoever asked is told, and the log says where
             _log.exception("unexpected", extra={"method": asked.method})
@@ -79,35 +86,31 @@ class Door:
             )
 
     def _answered(self, asked: Asked) -> Answer:
+        person = self._people.who(asked.token)  # a stranger hears, and has logged, nothing else
         place = _PATH.fullmatch(asked.path)
         right = _RIGHTS.get(asked.method)
         if place is None or right is None or asked.method not in _METHODS[place["version"] is not None]:
             raise errors.RecordNotFound("there is only /v1/namespaces/NAMESPACE/versions, and each VERSION below it")
         namespace, version = place["namespace"], unquote(place["version"] or "")
-        person = self._admitted(asked.token, right, namespace)
+        self._admit(person, right, namespace)
         document = self._done(asked, person, namespace, version)
         _log.info(
             "answered", extra={"method": asked.method, "operation": f"{namespace}/{version}", "what": person.name}
         )
         return Answer(200, document)
 
-    def _admitted(self, token: str, right: Right, namespace: str) -> Person:
-        """Give who asks, where they may; raise TokenRefused, NotAllowed, InvalidRequest, RosterAway."""
-        namespace_of(namespace)
-        person = self._people.who(token)
-        if not self._people.may(person, right, namespace):
+    def _admit(self, person: Person, right: Right, namespace: str) -> None:
+        """Raise NotAllowed where somebody may not do that, InvalidRequest, RosterAway."""
+        if not self._people.may(person, right, namespace_of(namespace)):
             verb, resource, _ = right.value
             raise errors.NotAllowed(f"{person.name} may not {verb} {resource} in the namespace {namespace}")
-        return person
 
     def _done(self, asked: Asked, person: Person, namespace: str, version: str) -> Document:
         match asked.method:
             case "POST":
                 return written(self._checkpoints.take(namespace, _wish(asked.body, person)))
             case "PUT":
-                return written(
-                    self._checkpoints.pin(namespace, version, pinned=_given(asked.body).get("pinned") is True)
-                )
+                return written(self._checkpoints.pin(namespace, version, pinned=_pinned(asked.body)))
             case "DELETE":
                 return written(self._checkpoints.remove(namespace, version))
         if version:
@@ -123,13 +126,23 @@ def _wish(body: bytes, person: Person) -> Wish:
             raise errors.InvalidRequest(f"{name} is a text of up to {_LONGEST_TEXT} characters")
     if not texts["pod"]:
         raise errors.InvalidRequest("name the pod that a checkpoint is to be taken of")
+    if len(texts["pod"]) > _LONGEST_POD or _POD.fullmatch(texts["pod"]) is None:
+        raise errors.InvalidRequest(f"{texts['pod'][:80]!r} is no name of a pod")
     return Wish(**texts, author=person.name)
+
+
+def _pinned(body: bytes) -> bool:
+    """Give what is asked for; a slip must not unpin: what is not pinned may go."""
+    pinned = _given(body).get("pinned")
+    if not isinstance(pinned, bool):
+        raise errors.InvalidRequest("pinned is true or false")
+    return pinned
 
 
 def _given(body: bytes) -> Document:
     try:
         given = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise errors.InvalidRequest(f"this is no JSON: {error}") from error
     if not isinstance(given, dict):
         raise errors.InvalidRequest("a JSON object is wanted")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +11,14 @@ from typing import Any, cast
 from rokcsi.model.deadline import Deadline, deadline
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.people import TOKEN_HEADER
-from rokcsi.observe.http_server import SILENT_SECONDS, BackgroundServer, BoundServer, Exchange
+from rokcsi.observe.http_server import BackgroundServer, BoundServer, Exchange
 from rokcsi.observe.logs import request
 from rokcsi.web.door import Answer, Asked, Door
 from rokcsi.web.wire import refused
 
 _ANSWER_SECONDS = 60.0
 _MOST_BYTES = 64 * 1024
-_MOST_AT_ONCE = 32
+_MOST_DIGITS = 9
 
 
 class DoorServer(BackgroundServer):
@@ -39,36 +38,17 @@ class _Server(BoundServer):
     def __init__(self, address: str, context: ssl.SSLContext, door: Door) -> None:
         self.context = context
         self.door = door
-        self.places = threading.BoundedSemaphore(_MOST_AT_ONCE)
         super().__init__(address, _Asking, "--people")
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Hang up on those for whom there is no thread left: they ask again."""
-        if not self.places.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Shake hands in the exchange's own thread, so that nobody who is slow at it keeps others waiting."""
-        try:
-            request.settimeout(SILENT_SECONDS)
-            wrapped = self.context.wrap_socket(request, server_side=True)
-        except (OSError, ValueError):  # whoever speaks no TLS is not answered
-            self.shutdown_request(request)
-        else:
-            super().process_request_thread(wrapped, client_address)
-        finally:
-            self.places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a caller who hung up is no event, and the door logs what went wrong behind it."""
+    def prepared(self, request: Any) -> Any:
+        """Shake hands; whoever speaks no TLS is not answered."""
+        return self.context.wrap_socket(request, server_side=True)
 
 
 class _Asking(Exchange):
     def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _MOST_BYTES:
+        if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > _MOST_BYTES:
             self._send(Answer(413, refused(InvalidRequest(f"a request has at most {_MOST_BYTES} bytes"))))
             return
         body = self.rfile.read(int(length))

@@ -52,6 +52,7 @@ from rokcsi.web.door import Door
 from rokcsi.web.server import DoorServer
 
 _SETTLERS = 2
+_WORKERS = 256  # pods whose node hangs wait, and those of their namespace with them: enough are left
 _KEEP_SECONDS = 5.0  # what has to go may wait until those who come are through
 
 
@@ -197,7 +198,7 @@ def _server(settings: TimelineSettings, visits: Visits, origins: Origins, calls:
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
     nodes, controller = Bearer(settings.node_identity), Bearer(settings.controller_identity)
     service = TimelineService(visits, origins, nodes, controller)
-    return Server(TlsPort(settings.listen or "", certificates), service, calls=[calls])
+    return Server(TlsPort(settings.listen or "", certificates), service, calls=[calls], workers=_WORKERS)
 
 
 def _door(settings: TimelineSettings, door: Door) -> DoorServer | None:

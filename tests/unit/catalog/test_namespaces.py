@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from rokcsi.catalog import namespaces as module
 from rokcsi.catalog.namespaces import NamespaceCatalogs
 from rokcsi.catalog.opening import open_whole_catalog
 from rokcsi.catalog.sql import SqlCatalog
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import CatalogTaken, InvalidRequest, RecordNotFound, SystemCallFailed
 from tests.unit.catalog.conftest import version
+
+
+def open_below(folder: Path) -> set[str]:
+    """Give the names of the databases in a folder that this process has open."""
+    found = (link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return {path.name for path in found if folder in path.parents and path.suffix == ".sqlite"}
 
 
 def test_what_one_namespace_holds_another_never_sees(tmp_path: Path) -> None:
@@ -28,6 +35,50 @@ def test_what_one_namespace_holds_another_never_sees(tmp_path: Path) -> None:
     again = NamespaceCatalogs(tmp_path / "catalogs")
     assert again.of("team-a").versions.get(filed.id) == filed
     again.close()
+
+
+def test_of_many_catalogues_few_are_open_and_all_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_OPEN", 2)
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    first = shelves.of("team-0")
+    for number in range(4):
+        shelves.of(f"team-{number}").versions.add(version())
+    assert open_below(tmp_path) == {"team-2.sqlite", "team-3.sqlite"}
+    [kept] = first.versions.list(VersionFilter())
+    assert shelves.of("team-0").versions.get(kept.id) == kept
+    shelves.close()
+
+
+def test_a_catalogue_is_read_to_its_end_once_however_often_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def whole(path: Path) -> SqlCatalog:
+        read.append(path.stem)
+        return open_whole_catalog(path)
+
+    monkeypatch.setattr(module, "_MOST_OPEN", 1)
+    monkeypatch.setattr(module, "open_whole_catalog", whole)
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    for _ in range(3):
+        for name in ("team-a", "team-b"):
+            shelves.of(name).versions.list(VersionFilter())
+    assert read == ["team-a", "team-b"]
+    shelves.remove("team-a")
+    shelves.of("team-a")
+    assert read == ["team-a", "team-b", "team-a"]
+    shelves.close()
+
+
+def test_a_catalogue_that_is_removed_leaves_nothing_to_a_later_one_of_its_name(tmp_path: Path) -> None:
+    shelves = NamespaceCatalogs(tmp_path / "catalogs")
+    shelves.of("team-a").versions.add(version())
+    shelves.remove("team-a")
+    shelves.remove("never-there")
+    assert not list((tmp_path / "catalogs").iterdir())
+    assert shelves.of("team-a").versions.list(VersionFilter()) == []
+    shelves.close()
 
 
 def test_one_that_is_being_read_keeps_nobody_from_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +110,8 @@ def test_what_is_no_namespace_never_becomes_a_path(tmp_path: Path, name: str) ->
     shelves = NamespaceCatalogs(tmp_path / "catalogs")
     with pytest.raises(InvalidRequest):
         shelves.of(name)
+    with pytest.raises(InvalidRequest):
+        shelves.remove(name)
     assert not list((tmp_path / "catalogs").iterdir())
 
 

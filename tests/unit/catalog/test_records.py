@@ -12,7 +12,7 @@ from rokcsi.catalog.sql import SqlCatalog
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.errors import InvalidRequest, RecordExists, RecordNotFound, StillInUse
 from rokcsi.model.history import NotebookState, TaskStatus, VersionState
-from rokcsi.model.runs import RunStatus, Step, StepStatus
+from rokcsi.model.runs import FiledAttempt, RunStatus, Step, StepStatus
 from tests.unit.catalog.conftest import ODD, at, notebook, run, task, version
 
 
@@ -132,6 +132,23 @@ def test_a_run_its_steps_and_attempts_are_saved_one_by_one(catalog: SqlCatalog) 
     ]
     assert [attempt.number for attempt in found.steps[0].attempts] == [1, 2]
     assert found.steps[0].attempts[1].message == "changed"
+
+
+def test_attempts_are_found_by_their_pod_and_by_how_they_stand_whatever_their_run(catalog: SqlCatalog) -> None:
+    first, second = run("r-2"), run("r-1", 5)
+    for each in (second, first):
+        catalog.runs.add(each)
+    known = first.steps[0].attempts[0]
+    again = dataclasses.replace(known, number=2, status=StepStatus.RUNNING, pod_uid="uid-2")
+    catalog.runs.save_attempt("r-1", "a-second", again)
+    assert catalog.runs.attempts() == [
+        FiledAttempt("digits", "r-2", "z-first", known),
+        FiledAttempt("digits", "r-1", "z-first", second.steps[0].attempts[0]),
+        FiledAttempt("digits", "r-1", "a-second", again),
+    ]
+    assert catalog.runs.attempts(pod_uid="uid-2") == [FiledAttempt("digits", "r-1", "a-second", again)]
+    assert catalog.runs.attempts(status=StepStatus.RUNNING) == [FiledAttempt("digits", "r-1", "a-second", again)]
+    assert catalog.runs.attempts(pod_uid="uid-2", status=StepStatus.FAILED) == []
 
 
 def test_a_removed_run_takes_its_steps_with_it(catalog: SqlCatalog) -> None:

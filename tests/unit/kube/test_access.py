@@ -22,6 +22,7 @@ class Refusing(BaseHTTPRequestHandler):
     """An API server that makes claims and refuses pods."""
 
     status = 403
+    deletes = 200
     asked: list[str] = []  # noqa: RUF012 - made anew for each test
 
     def do_POST(self) -> None:
@@ -31,7 +32,7 @@ class Refusing(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self.asked.append(f"delete {self.path}")
-        answer(self, 200, {})
+        answer(self, self.deletes, {})
 
     def log_message(self, *arguments: Any) -> None:
         """Say nothing."""
@@ -39,7 +40,7 @@ class Refusing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def api() -> Iterator[Any]:
-    Refusing.asked = []
+    Refusing.asked, Refusing.deletes = [], 200
     server = HTTPServer(("127.0.0.1", 0), Refusing)
     Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
@@ -68,3 +69,9 @@ def test_what_is_refused_takes_what_was_made_before_with_it(
         f"{place}/pods",
         f"delete {place}/persistentvolumeclaims/again-work",
     ]
+
+
+def test_what_cannot_be_taken_back_is_named_beside_what_was_refused(api: Any) -> None:
+    Refusing.status, Refusing.deletes = 403, 403
+    with pytest.raises(NotAllowed, match="exceeded quota: few; delete what is left: again-work, again-data"):
+        make(api, [CLAIM, {**CLAIM, "metadata": {"name": "again-data", "namespace": "work"}}, POD])

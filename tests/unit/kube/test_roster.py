@@ -82,7 +82,9 @@ def test_a_watch_that_ends_is_begun_again_where_it_was(roster: KubernetesRoster,
     assert api.asked["list"] == 1
 
 
-def test_a_history_that_is_too_old_is_made_up_by_a_new_list(roster: KubernetesRoster, api: ApiState) -> None:
+def test_a_history_that_is_too_old_is_made_up_by_a_new_list(
+    roster: KubernetesRoster, api: ApiState, caplog: pytest.LogCaptureFixture
+) -> None:
     api.put("one", ENDPOINT_A)
     followed(roster, api, A)
     with api.lock:
@@ -92,6 +94,18 @@ def test_a_history_that_is_too_old_is_made_up_by_a_new_list(roster: KubernetesRo
     api.put("two", ENDPOINT_B)
     eventually(lambda: known(roster) == {B})
     assert api.asked["list"] == 2
+    assert not caplog.records  # it happens every now and then
+
+
+def test_what_the_api_server_says_in_a_watch_is_told(
+    roster: KubernetesRoster, api: ApiState, caplog: pytest.LogCaptureFixture
+) -> None:
+    followed(roster, api)
+    api.say({"type": "ERROR", "object": {"code": 500, "reason": "InternalError", "message": "etcd is away"}})
+    eventually(lambda: api.asked["list"] == 2)
+    (told,) = caplog.records
+    assert "etcd is away" in told.__dict__["error"]
+    assert told.exc_info is None
 
 
 def test_a_bookmark_says_from_where_the_next_watch_goes_on(roster: KubernetesRoster, api: ApiState) -> None:

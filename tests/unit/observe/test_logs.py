@@ -17,11 +17,12 @@ from rokcsi.observe.metrics import Metrics
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
+    root, ours = logging.getLogger(), logging.getLogger("rokcsi")
+    before, level, our_level = root.handlers[:], root.level, ours.level
     yield io.StringIO()
     root.handlers[:] = before
     root.setLevel(level)
+    ours.setLevel(our_level)
 
 
 def test_a_field_outside_the_allow_list_never_reaches_the_output(stream: io.StringIO) -> None:
@@ -32,6 +33,14 @@ def test_a_field_outside_the_allow_list_never_reaches_the_output(stream: io.Stri
     assert line["event"] == "staged"
     assert "hunter2" not in stream.getvalue()
     assert "token" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", ["ours"]), ("info", []), ("error", [])])
+def test_what_libraries_say_at_debug_is_never_shown(stream: io.StringIO, level: str, shown: list[str]) -> None:
+    set_up_logs(level, "json", stream)
+    logging.getLogger("kubernetes.client.rest").debug("response body: %s", "hunter2")
+    logging.getLogger("rokcsi.timeline.agenda").debug("ours")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == shown
 
 
 def test_all_lines_of_one_request_carry_its_id(stream: io.StringIO) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from prometheus_client import generate_latest
 from rokcsi.model.errors import SocketTaken
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.volume import NewVolume
+from rokcsi.observe import http_server
 from rokcsi.observe.logs import request
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.pages import MetricsPages
@@ -123,6 +127,48 @@ def test_a_driver_that_is_not_ready_says_why_and_stays_healthy(fetch: Fetch, rea
     reasons.append("draining")
     assert fetch("/readyz") == (503, "draining\n")
     assert fetch("/healthz")[0] == 200
+
+
+def test_what_goes_wrong_behind_a_page_is_logged_and_a_caller_who_hangs_up_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = threading.Semaphore(0)
+
+    def broken() -> str:
+        asked.release()
+        raise ZeroDivisionError
+
+    pages = MetricsPages("127.0.0.1:0", Metrics("0").registry, broken)
+    pages.start()
+    host, _, port = pages.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as line:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # the end of it is a reset
+        line.sendall(b"GET /met")
+    with pytest.raises(OSError, match="closed"):
+        urllib.request.urlopen(f"http://{pages.address}/readyz", timeout=10)
+    assert asked.acquire(timeout=10)
+    pages.stop()
+    (told,) = caplog.records
+    assert told.exc_info is not None
+    assert told.exc_info[0] is ZeroDivisionError
+
+
+def test_silent_callers_hold_few_threads_and_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "_REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(http_server, "_MOST_AT_ONCE", 4)
+    pages = MetricsPages("127.0.0.1:0", Metrics("0").registry, lambda: None)
+    pages.start()
+    host, _, port = pages.address.rpartition(":")
+    before = threading.active_count()
+    with ExitStack() as lines:
+        silent = [lines.enter_context(socket.create_connection((host, int(port)), timeout=10)) for _ in range(12)]
+        ends = [line.recv(1) for line in silent[4:]]  # hung up on at once
+        assert threading.active_count() - before <= 4
+        assert ends == [b""] * 8
+        assert [line.recv(1) for line in silent[:4]] == [b""] * 4
+    with urllib.request.urlopen(f"http://{pages.address}/healthz", timeout=10) as answer:
+        assert answer.status == 200
+    pages.stop()
 
 
 def test_an_address_of_ipv6_stands_in_brackets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -109,6 +110,29 @@ def test_whatever_goes_wrong_it_is_tried_again_and_keeps_nothing_waiting(
     agenda.put("b", 2)
     eventually(lambda: len(agenda) == 0)
     assert sorted(looks) == [1, 1, 1, 2]
+
+
+def test_what_fails_again_and_again_is_tried_ever_more_seldom(
+    begun: Callable[[Look, int], Agenda[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AFTER_FAILURE_SECONDS", 0.1)
+    looks: list[float] = []
+
+    def look(thing: int) -> float | None:
+        looks.append(time.monotonic())
+        if thing == 1:
+            raise RosterAway("away")
+        return None
+
+    agenda = begun(look, 1)
+    agenda.put("a", 1)
+    eventually(lambda: len(looks) == 4)
+    pauses = [second - first for first, second in itertools.pairwise(looks)]
+    assert pauses[1] >= 0.2
+    assert pauses[2] >= 0.4
+    agenda.put("a", 2)
+    eventually(lambda: len(agenda) == 0)
+    assert vars(agenda)["_failures"] == {}
 
 
 def test_after_the_end_nothing_is_looked_at(begun: Callable[[Look, int], Agenda[str, int]]) -> None:

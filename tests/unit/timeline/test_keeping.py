@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import threading
 
 import pytest
 
@@ -11,6 +12,9 @@ from rokcsi.model.errors import PoolElsewhere
 from rokcsi.model.history import VersionState
 from rokcsi.model.sizes import Bytes
 from rokcsi.model.visits import PodOwner
+from rokcsi.timeline import keeping as module
+from rokcsi.timeline.keeping import LOOK_AGAIN_SECONDS
+from tests.fakes.patience import eventually
 from tests.fakes.visited_cluster import NAMESPACE
 from tests.unit.timeline.conftest import Timeline
 
@@ -117,9 +121,73 @@ def test_a_namespace_takes_its_checkpoints_with_it_pinned_or_not(timeline: Timel
     pin(timeline, 0)
     del timeline.pods.namespaces[NAMESPACE]
     timeline.keeping().look(NAMESPACE)
+    assert not timeline.cuts.cuts
     assert not timeline.versions()
     assert not timeline.runs()
-    assert not timeline.cuts.cuts
+
+
+def test_of_a_namespace_that_is_gone_no_catalogue_is_left_and_nobody_looks_again(timeline: Timeline) -> None:
+    at = timeline.pods.comes("train", "work")
+    timeline.enters(at)
+    del timeline.pods.namespaces[NAMESPACE]
+    assert timeline.keeping().look(NAMESPACE) is None
+    assert timeline.settling.look(at) is None
+    assert not list(timeline.folder.iterdir())
+    timeline.pods.namespaces[NAMESPACE] = dt.datetime.now(dt.UTC)
+    run(timeline, 1)
+    assert timeline.keeping().look(NAMESPACE) == LOOK_AGAIN_SECONDS
+    assert kept(timeline) == ["train-00000001"]
+
+
+def test_a_pod_that_comes_while_many_versions_go_has_its_turn_between_them(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TURN_SECONDS", 0.0)
+    for number in range(3):
+        run(timeline, number)
+    coming, remove, through = threading.Thread(target=run, args=(timeline, 9)), timeline.cuts.remove, []
+
+    def removed(handle: str) -> None:
+        remove(handle)
+        if not coming.ident:
+            coming.start()
+            eventually(lambda: vars(timeline.visiting)["_turns"].waiting == 1)
+        through.append("train-00000009" in kept(timeline))
+
+    monkeypatch.setattr(timeline.cuts, "remove", removed)
+    timeline.keeping(runs=1).look(NAMESPACE)
+    coming.join()
+    assert through[0] is False
+    assert through[1:] == [True] * (len(through) - 1)
+    assert len(through) > 1
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_half_taken_goes_only_when_its_cut_is_known(timeline: Timeline, *, gone: bool) -> None:
+    timeline.cuts.late_errors = [PoolElsewhere("away")]
+    at = timeline.pods.comes("half", "work", owner=PodOwner("Job", "train", "00000000"))
+    with pytest.raises(PoolElsewhere):
+        timeline.enters(at)
+    timeline.pods.ends("half")
+    timeline.leaves(at)
+    run(timeline, 1)
+    if gone:
+        del timeline.pods.namespaces[NAMESPACE]
+    keeping = timeline.keeping(runs=1)
+    keeping.look(NAMESPACE)
+    assert VersionState.TAKING in {version.state for version in timeline.versions()}
+    timeline.settling.look(at)
+    keeping.look(NAMESPACE)
+    assert kept(timeline) == ([] if gone else ["train-00000001"])
+    assert set(timeline.cuts.cuts) == {version.cut_name for version in timeline.versions()}
+
+
+def test_a_catalogue_stays_while_something_of_its_namespace_does(timeline: Timeline) -> None:
+    run(timeline, 0)
+    del timeline.pods.namespaces[NAMESPACE]
+    timeline.contents.handles = {version.id: version.members[0].snapshot for version in timeline.versions()}
+    assert timeline.keeping().look(NAMESPACE) == LOOK_AGAIN_SECONDS
+    assert len(timeline.versions()) == 2
 
 
 def test_a_new_namespace_of_the_same_name_does_not_inherit(timeline: Timeline) -> None:
@@ -128,4 +196,28 @@ def test_a_new_namespace_of_the_same_name_does_not_inherit(timeline: Timeline) -
     run(timeline, 1)
     timeline.keeping().look(NAMESPACE)
     assert kept(timeline) == ["train-00000001"]
+    assert len(timeline.versions()) == 2
+
+
+def test_a_namespace_that_comes_back_while_it_is_asked_for_keeps_what_it_has_then(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del timeline.pods.namespaces[NAMESPACE]
+    asked = timeline.pods.namespace_since
+
+    def comes_back() -> None:
+        timeline.pods.namespaces[NAMESPACE] = dt.datetime.now(dt.UTC)
+        run(timeline, 1)
+
+    coming = threading.Thread(target=comes_back)
+
+    def since(name: str) -> dt.datetime | None:
+        answer = asked(name)
+        coming.start()
+        coming.join(1.0)
+        return answer
+
+    monkeypatch.setattr(timeline.pods, "namespace_since", since)
+    timeline.keeping().look(NAMESPACE)
+    coming.join()
     assert len(timeline.versions()) == 2

@@ -90,6 +90,13 @@ def test_no_content_is_made_under_a_name_that_could_be_anothers(desk: Desk, cont
     assert told in desk.told()
 
 
+def test_a_name_that_is_too_long_for_a_content_is_told_and_nothing_is_made(desk: Desk) -> None:
+    name = replace(HERE, name="s" * 245)
+    desk.providing.look(desk.contents.write(name, address(taken(desk.timeline))))
+    assert not desk.contents.contents
+    assert "too long by 6 letters" in desk.told()
+
+
 @pytest.mark.parametrize(
     "origin",
     [

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from rokcsi.model.claims import NamespacedName
+import pytest
+
+from rokcsi.model.claims import NamespacedName, Notice, Owned
+from rokcsi.model.errors import RosterAway
 from rokcsi.timeline.telling import EVERY, Telling
 from tests.fakes.claims import CountedPlacements, KeptNotices, claim
 
@@ -49,3 +52,24 @@ def test_what_was_told_an_hour_ago_is_begun_anew() -> None:
     telling.tell(claim(name=NamespacedName("work", "other")), "Away", "b")
     telling.tell(claim(), "Away", "c")
     assert [notice.count for _, notice in notices.written] == [1, 1, 1]
+
+
+def test_what_the_cluster_did_not_take_is_told_at_the_next_look() -> None:
+    class Away(KeptNotices):
+        away = True
+
+        def write(self, thing: Owned, notice: Notice) -> None:
+            if self.away:
+                raise RosterAway("nobody answers")
+            super().write(thing, notice)
+
+    notices, log = Away(), CountedPlacements()
+    telling = Telling(notices, log, Clock())
+    for _ in range(2):
+        with pytest.raises(RosterAway):
+            telling.tell(claim(), "Away", "first")
+    notices.away = False
+    telling.tell(claim(), "Away", "first")
+    telling.tell(claim(), "Away", "told already")
+    assert [(notice.text, notice.count) for _, notice in notices.written] == [("first", 1)]
+    assert log.counted == {"Away": 1}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import time
+from typing import Any
 
 import pytest
 
-from rokcsi.model.deadline import Deadline, deadline
+from rokcsi.model.deadline import Deadline, current_deadline, deadline
 from rokcsi.model.doorkeeper import Side
 from rokcsi.model.errors import CheckpointFailed, PoolElsewhere, RosterAway, VolumeNotFound
 from rokcsi.model.history import ReasonKind, VersionState
-from rokcsi.model.runs import RunStatus, StepStatus
+from rokcsi.model.runs import Run, RunStatus, StepStatus
 from rokcsi.model.sizes import Bytes
 from rokcsi.timeline.room import RoomRules
-from tests.fakes.visited_cluster import NAMESPACE, TEMPLATE, handle, passage
+from tests.fakes.visited_cluster import LONG_AGO, NAMESPACE, TEMPLATE, handle, passage
 from tests.unit.timeline.conftest import Timeline, after, before
 
 
@@ -109,6 +111,19 @@ def test_a_retry_is_a_new_pod_and_the_next_attempt(timeline: Timeline) -> None:
     [run] = timeline.runs()
     assert [attempt.number for attempt in run.steps[0].attempts] == [1, 2, 3]
     assert run.status is RunStatus.SUCCEEDED
+
+
+def test_a_retry_takes_no_number_of_an_attempt_that_is_kept(timeline: Timeline) -> None:
+    book = timeline.visiting.book(NAMESPACE)
+    at = timeline.pods.comes("train-1", "work", uid="second")
+    timeline.enters(at)
+    known = timeline.attempt(at)
+    timeline.shelves.of(NAMESPACE).runs.remove(timeline.runs()[0].id)
+    again = dataclasses.replace(known, number=2, status=StepStatus.FAILED)
+    book.found_again(Run("train-01234567", "train", "", LONG_AGO), "train-1", again)  # the first one was not
+    timeline.enters(timeline.pods.comes("train-1", "work", uid="third"))
+    attempts = timeline.runs()[0].steps[0].attempts
+    assert [(each.number, each.pod_uid) for each in attempts] == [(2, "second"), (3, "third")]
 
 
 def test_another_pod_of_the_same_name_is_not_the_one_that_was_asked_for(timeline: Timeline) -> None:
@@ -387,3 +402,19 @@ class TestWhatCannotHaveChangedIsNotCutAgain:
         version = timeline.leaves(at)
         assert version is not None
         assert version.same_cut_as is None
+
+
+def test_a_pods_owner_hears_of_a_checkpoint_also_when_the_time_for_it_is_over(
+    timeline: Timeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, left = timeline.notices.tell, []
+
+    def told(*arguments: Any, **keywords: Any) -> None:
+        left.append(current_deadline().remaining_seconds())
+        tell(*arguments, **keywords)
+
+    monkeypatch.setattr(timeline.notices, "tell", told)
+    with deadline(Deadline(time.monotonic() - 1.0)):
+        timeline.enters(timeline.pods.comes("train-1", "work"))
+    assert timeline.notices.reasons() == ["CheckpointTaken"]
+    assert left[0]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pytest
+
+from rokcsi.timeline import witness as module
 from rokcsi.timeline.witness import MARGIN, Witness
 
 BEGAN = dt.datetime(2026, 1, 1, 12, 0, tzinfo=dt.UTC)
@@ -51,3 +54,19 @@ def test_who_asks_is_no_other() -> None:
     witness = Witness(Clock())
     witness.entered("me", ["v"])
     assert untouched(witness, 5)
+
+
+def test_of_many_volumes_the_oldest_are_forgotten_and_nothing_is_claimed_of_their_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_REMEMBERED", 2)
+    clock = Clock()
+    witness = Witness(clock)
+    for minute, volume in enumerate(("v", "w", "x"), start=10):
+        clock.now = at(minute)
+        witness.entered("other", [volume])
+        witness.left("other")
+    assert len(vars(witness)["_last_left"]) == 2
+    assert not untouched(witness, 5)
+    assert not untouched(witness, 10.5)
+    assert untouched(witness, 12)

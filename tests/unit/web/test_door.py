@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from rokcsi.model import errors
 from rokcsi.model.history import Version
 from rokcsi.model.people import TOKEN_HEADER, Person, Right, Wish
+from rokcsi.observe import http_server
 from rokcsi.web.door import Asked, Door
 from rokcsi.web.line import TimelineLine
 from rokcsi.web.server import DoorServer
@@ -125,6 +127,12 @@ def test_what_is_answered_is_read_back_as_it_was(door: Door, checkpoints: Memory
         (Asked("POST", PLACE, "ann", b"[]"), 400, "JSON object"),
         (Asked("POST", PLACE, "ann", b'{"pod": 3}'), 400, "pod is a text"),
         (Asked("POST", PLACE, "ann", b"{}"), 400, "name the pod"),
+        (Asked("POST", PLACE, "ann", b"[" * 50_000), 400, "no JSON"),
+        (Asked("POST", PLACE, "ann", b'{"pod": ".."}'), 400, "no name of a pod"),
+        (Asked("POST", PLACE, "ann", b'{"pod": "lab-0/log"}'), 400, "no name of a pod"),
+        (Asked("POST", PLACE, "ann", b'{"pod": "lab-0\\n"}'), 400, "no name of a pod"),
+        (Asked("PUT", f"{PLACE}/{version(1).id}", "ann"), 400, "true or false"),
+        (Asked("PUT", f"{PLACE}/{version(1).id}", "ann", b'{"pinned": "true"}'), 400, "true or false"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(door: Door, asked: Asked, status: int, told: str) -> None:
@@ -168,6 +176,20 @@ def test_an_error_comes_out_of_the_same_family(
         TimelineLine(Straight(door), "team-a").versions()
 
 
+def test_who_was_refused_what_is_in_the_log_and_no_token_is(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for path in (PLACE, "/elsewhere"):
+        assert door.answer(Asked("GET", path, "")).status == 401
+    assert not caplog.records
+    door.answer(Asked("GET", PLACE, "eve"))
+    (line,) = caplog.records
+    assert (line.__dict__["operation"], line.__dict__["status"]) == (PLACE, 403)
+    assert "eve may not get pods" in line.__dict__["error"]
+    door.answer(Asked("GET", f"/{'x' * 5000}", "token-of-eve"))
+    assert "token-of-eve" not in str([each.__dict__ for each in caplog.records])
+    assert len(caplog.records[1].__dict__["operation"]) <= 200
+
+
 def test_an_error_that_nobody_foresaw_tells_nothing_but_its_kind(door: Door, checkpoints: MemoryCheckpoints) -> None:
     checkpoints.error = ZeroDivisionError("secret")
     answer = door.answer(Asked("GET", PLACE, "ann"))
@@ -193,10 +215,10 @@ class TestServer:
     @pytest.fixture
     def served(self, tmp_path: Path, door: Door) -> Iterator[str]:
         files = Authority(tmp_path).issue("timeline")
-        server = DoorServer("127.0.0.1:0", files.certificate, files.key, door)
-        server.start()
-        yield server.address
-        server.stop()
+        made = DoorServer("127.0.0.1:0", files.certificate, files.key, door)
+        made.start()
+        yield made.address
+        made.stop()
 
     @staticmethod
     def unverified() -> ssl.SSLContext:
@@ -220,13 +242,52 @@ class TestServer:
         for each in silent:
             each.close()
 
-    def test_a_body_that_is_too_long_is_not_read(self, served: str) -> None:
+    def test_whoever_sends_a_request_letter_by_letter_keeps_no_thread(
+        self, served: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(http_server, "_REQUEST_SECONDS", 0.6)
         host, _, port = served.partition(":")
         with (
             socket.create_connection((host, int(port)), timeout=5) as plain,
             self.unverified().wrap_socket(plain) as line,
         ):
-            line.sendall(f"POST {PLACE} HTTP/1.1\r\n{TOKEN_HEADER}: ann\r\nContent-Length: 10000000\r\n\r\n".encode())
+            line.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+            until, ended = time.monotonic() + 5, False
+            line.settimeout(0.2)
+            while not ended and time.monotonic() < until:
+                try:
+                    line.sendall(b"x")
+                    ended = line.recv(1) == b""
+                except TimeoutError:
+                    continue
+                except OSError:
+                    ended = True
+        assert ended
+
+    def test_those_for_whom_no_thread_could_be_begun_leave_their_places_to_others(
+        self, served: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none_left(*_: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        host, _, port = served.partition(":")
+        with monkeypatch.context() as short:
+            short.setattr("socketserver.ThreadingMixIn.process_request", none_left)
+            for _ in range(40):
+                with socket.create_connection((host, int(port)), timeout=5) as refused:
+                    assert refused.recv(1) == b""
+        asked = Request(f"https://{served}{PLACE}", headers={TOKEN_HEADER: "ann"})
+        with urlopen(asked, context=self.unverified(), timeout=5) as answer:
+            assert answer.status == 200
+
+    @pytest.mark.parametrize("length", ["10000000", "9" * 5000, "-1", "x"])
+    def test_a_body_that_is_too_long_is_not_read(self, served: str, length: str) -> None:
+        host, _, port = served.partition(":")
+        with (
+            socket.create_connection((host, int(port)), timeout=5) as plain,
+            self.unverified().wrap_socket(plain) as line,
+        ):
+            line.sendall(f"POST {PLACE} HTTP/1.1\r\n{TOKEN_HEADER}: ann\r\nContent-Length: {length}\r\n\r\n".encode())
             assert b" 413 " in line.recv(100)
 
 

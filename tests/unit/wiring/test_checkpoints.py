@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from rokcsi.csi.timeline_line import TimelineLine
 from rokcsi.csi.tls_channel import tls_channel
 from rokcsi.model.catalog import VersionFilter
 from rokcsi.model.claims import NamespacedName
-from rokcsi.model.doorkeeper import POD_FACTS, Side
+from rokcsi.model.doorkeeper import POD_FACTS, Passage, PodAtDoor, Side
 from rokcsi.model.errors import CatalogTaken, CheckpointFailed, TimelineAway
 from rokcsi.model.ids import Handles, own_handle
 from rokcsi.model.node import PublishRequest
@@ -414,3 +415,23 @@ class TestPeople:
         assert "no way into the cluster nowhere" in rokctl("get", "versions", of="nowhere", status=2)
         world.api.services = {}
         assert "no timeline that answers people" in rokctl("get", "versions", status=7)
+
+
+def test_a_hundred_pods_that_wait_for_their_turn_keep_no_other_namespace_waiting(world: World) -> None:
+    def leaves(namespace: str, name: str) -> Passage:
+        return Passage(PodAtDoor(namespace, name, f"uid-{name}"), Side.AFTER, f"v-{'0' * 32}-{'1' * 32}")
+
+    alone = vars(vars(world.server)["_providing"])["_alone"]
+    with ThreadPoolExecutor(100) as kubelets:
+        with alone("work"):  # as while a node that hangs is asked for a cut
+            waiting = [
+                kubelets.submit(world.line.asked, leaves("work", f"p-{number}"), 30.0, patient=True)
+                for number in range(100)
+            ]
+            eventually(
+                lambda: vars(alone.__self__)["_turns"].waiting >= 64
+            )  # as many workers as a server has elsewhere
+            world.line.asked(leaves("other", "lonely"), 10.0, patient=True)
+            assert not any(each.done() for each in waiting)
+        for each in waiting:
+            each.result(30.0)
