@@ -109,3 +109,17 @@ def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     [nodes] = [each for each in objects if each["kind"] == "DaemonSet"]
     spec = nodes["spec"]["template"]["spec"]
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("rok-node", False)
+
+
+def test_the_authority_outlives_whatever_it_has_signed() -> None:
+    """cert-manager renews at two thirds: a certificate signed just before still has to be renewed under the old authority."""
+    certificates = {each["metadata"]["name"]: each["spec"] for each in _objects(_made()) if each["kind"] == "Certificate"}
+    authority = certificates.pop("rok-authority")
+    assert set(certificates) == {"rok-controller", "rok-node"}
+    for signed in certificates.values():
+        assert _hours(authority["duration"]) / 3 > _hours(signed["duration"]) * 2 / 3
+    assert authority["privateKey"]["rotationPolicy"] == "Never"  # else one side trusts the other only after both were renewed
+
+
+def _hours(duration: str) -> int:
+    return int(duration.removesuffix("h"))
