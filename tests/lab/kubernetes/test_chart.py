@@ -53,12 +53,27 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("timeline.metricsPort=0", "timeline.metricsPort"),
         ("storageclass.name=typo", "storageclass"),
         ("sidecars.provisioner.image=", "sidecars.provisioner.image is empty"),
+        ("node.pool=loopfile:/mnt/disk/pool", "node.poolDir"),
+        ("node.pool=loopfile:/var/lib/rokcsi-pool", "node.poolDir"),
+        ("node.pool=loopfile:/var/lib/rokcsi/../pool", "node.poolDir"),
+        ("checkpoints=null", "checkpoints"),
+        ("node.overcommit=null", "overcommit"),
+        ("driverName=Rok.example", "driverName"),
+        ("node.port=9810", "node.port"),
+        ("checkpoints.enabled=true,timeline.metricsPort=9814", "timeline.metricsPort"),
+        (r"storageClass.parameters.csi\.storage\.k8s\.io/fstype=ext4", "storageClass.filesystem"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -> None:
     done = _made(wrong)
     assert done.returncode != 0
     assert told.rpartition(".")[2] in done.stderr
+
+
+@pytest.mark.parametrize("pool", ["loopfile:/mnt/disk", "loopfile:/mnt/disk/pools/one", "lvm:vg/thin", "zfs:tank/rokcsi"])
+def test_a_pool_may_be_the_hosts_folder_lie_in_it_or_in_none(pool: str) -> None:
+    done = _made(f"node.pool={pool}", "node.poolDir=/mnt/disk")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
