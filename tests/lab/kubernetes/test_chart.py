@@ -70,7 +70,9 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -
     assert told.rpartition(".")[2] in done.stderr
 
 
-@pytest.mark.parametrize("pool", ["loopfile:/mnt/disk", "loopfile:/mnt/disk/pools/one", "lvm:vg/thin", "zfs:tank/rokcsi"])
+@pytest.mark.parametrize(
+    "pool", ["loopfile:/mnt/disk", "loopfile:/mnt/disk/pools/one", "lvm:vg/thin", "zfs:tank/rokcsi"]
+)
 def test_a_pool_may_be_the_hosts_folder_lie_in_it_or_in_none(pool: str) -> None:
     done = _made(f"node.pool={pool}", "node.poolDir=/mnt/disk")
     assert done.returncode == 0, done.stderr
@@ -128,12 +130,15 @@ def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
 
 def test_the_authority_outlives_whatever_it_has_signed() -> None:
     """cert-manager renews at two thirds: a certificate signed just before still has to be renewed under the old authority."""
-    certificates = {each["metadata"]["name"]: each["spec"] for each in _objects(_made()) if each["kind"] == "Certificate"}
+    certificates = {
+        each["metadata"]["name"]: each["spec"] for each in _objects(_made()) if each["kind"] == "Certificate"
+    }
     authority = certificates.pop("rok-authority")
     assert set(certificates) == {"rok-controller", "rok-node"}
     for signed in certificates.values():
         assert _hours(authority["duration"]) / 3 > _hours(signed["duration"]) * 2 / 3
-    assert authority["privateKey"]["rotationPolicy"] == "Never"  # else one side trusts the other only after both were renewed
+    # Else one side would trust the other only after both were renewed.
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
 
 
 def _hours(duration: str) -> int:
