@@ -15,6 +15,7 @@ from typing import Protocol
 
 from rokcsi import __version__
 from rokcsi.config.roles import TimelineSettings
+from rokcsi.csi.server import WORKERS
 from rokcsi.model.roster import Roster
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
@@ -28,7 +29,7 @@ from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
 
-_PLACES = 8  # it only ever asks a node who it is
+_PLACES = WORKERS // 2  # half of those who serve pods may wait for one node's cuts
 
 
 def main() -> int:

@@ -298,6 +298,19 @@ def test_a_node_that_vanishes_without_a_word_is_noticed_while_a_call_waits_for_i
         may_go_on.set()
 
 
+def test_more_calls_at_once_than_a_line_has_places_wait_their_turn_on_a_node_that_works(cluster: FakeCluster) -> None:
+    volume = made_on(cluster, cluster.nodes[0])
+    time.sleep(1.1)  # the line has been idle
+    cluster.nodes[0].before = lambda context: time.sleep(0.4)
+    found: list[str] = []
+    callers = [threading.Thread(target=lambda: found.append(get(cluster, volume).volume_id)) for _ in range(14)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=30)
+    assert found == [volume] * 14
+
+
 def test_a_node_that_hangs_keeps_nobody_else_waiting(cluster: FakeCluster) -> None:
     slow, quick = (made_on(cluster, node) for node in cluster.nodes)
     may_go_on = threading.Event()
