@@ -143,3 +143,17 @@ def test_the_authority_outlives_whatever_it_has_signed() -> None:
 
 def _hours(duration: str) -> int:
     return int(duration.removesuffix("h"))
+
+
+def test_a_driver_that_is_slow_to_open_its_pool_is_not_killed_and_a_slow_answer_is_an_answer() -> None:
+    pods = [
+        each["spec"]["template"]["spec"] for each in _objects(_made()) if each["kind"] in {"Deployment", "DaemonSet"}
+    ]
+    containers = [each for pod in pods for each in pod["containers"] if each["name"] == "rokcsi"]
+    assert len(containers) == 3
+    for container in containers:
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        deadly = [container[probe] for probe in ("startupProbe", "livenessProbe") if probe in container]
+        assert {each["httpGet"]["path"] for each in deadly} == {"/healthz"}
+        for probe in (*deadly, container["readinessProbe"]):
+            assert probe["timeoutSeconds"] >= 10  # Kubernetes' own is one second
