@@ -157,3 +157,10 @@ def test_a_driver_that_is_slow_to_open_its_pool_is_not_killed_and_a_slow_answer_
         assert {each["httpGet"]["path"] for each in deadly} == {"/healthz"}
         for probe in (*deadly, container["readinessProbe"]):
             assert probe["timeoutSeconds"] >= 10  # Kubernetes' own is one second
+
+
+def test_the_pods_are_for_linux_whatever_else_is_asked_of_their_nodes() -> None:
+    chosen = [f"{role}.nodeSelector.disk=fast" for role in ("node", "controller", "timeline")]
+    objects = _objects(_made(*chosen))
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"Deployment", "DaemonSet"}]
+    assert [pod["nodeSelector"] for pod in pods] == [{"kubernetes.io/os": "linux", "disk": "fast"}] * 3
