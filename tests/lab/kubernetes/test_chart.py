@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.fakes.api_server import api_server
+
 pytestmark = pytest.mark.lab
 DEPLOY = Path(__file__).parents[3] / "deploy"
 CHART = DEPLOY / "helm" / "rokcsi"
@@ -20,17 +22,33 @@ SNAPSHOTS, GROUPS = "snapshot.storage.k8s.io/v1", "groupsnapshot.storage.k8s.io/
 CERTIFICATES, MONITORS = "cert-manager.io/v1", "monitoring.coreos.com/v1"
 Object = dict[str, Any]
 THERE = (SNAPSHOTS, GROUPS, CERTIFICATES)
+BEFORE = "YmVmb3Jl"  # what stands in a Secret of an earlier release
+DISCOVERY: dict[str, Object] = {  # what Helm asks an API server for before it looks for a Secret
+    "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
+    "/api": {"kind": "APIVersions", "versions": ["v1"]},
+    "/apis": {"kind": "APIGroupList", "groups": []},
+    "/api/v1": {
+        "kind": "APIResourceList",
+        "groupVersion": "v1",
+        "resources": [
+            {"name": "secrets", "namespaced": True, "kind": "Secret"},
+            {"name": "namespaces", "namespaced": False, "kind": "Namespace"},
+        ],
+    },
+}
 
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(HELM), *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-def _made(*wanted: str, there: Sequence[str] = THERE) -> subprocess.CompletedProcess[str]:
-    """Have the chart made for a cluster in which these APIs are there."""
+def _made(*wanted: str, there: Sequence[str] = THERE, words: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Have the chart made for a cluster in which these APIs are there; `words` are for Helm."""
     apis = [word for each in there for word in ("--api-versions", each)]
     values = [word for each in wanted for word in ("--set", each)]
-    return _helm("template", "rok", str(CHART), "--kube-version", "1.34", "--values", str(VALUES), *apis, *values)
+    return _helm(
+        "template", "rok", str(CHART), "--kube-version", "1.34", "--values", str(VALUES), *apis, *values, *words
+    )
 
 
 def test_helm_has_no_complaint_of_the_chart() -> None:
@@ -164,3 +182,28 @@ def test_the_pods_are_for_linux_whatever_else_is_asked_of_their_nodes() -> None:
     objects = _objects(_made(*chosen))
     pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"Deployment", "DaemonSet"}]
     assert [pod["nodeSelector"] for pod in pods] == [{"kubernetes.io/os": "linux", "disk": "fast"}] * 3
+
+
+def _signed_over(*there: str) -> dict[str, dict[str, str]]:
+    """Give the certificates that the chart makes over these Secrets of an earlier release."""
+    with api_server() as (state, client):
+        state.things |= DISCOVERY
+        for name in there:
+            content = dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), BEFORE)
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": content}
+            state.things[f"/api/v1/namespaces/default/secrets/{name}"] = secret
+        made = _made("tls.signer=chart", words=["--dry-run=server", "--kube-apiserver", client.configuration.host])
+    assert made.returncode == 0, made.stderr
+    return {each["metadata"]["name"]: each["data"] for each in _objects(made) if each["kind"] == "Secret"}
+
+
+def test_certificates_of_the_charts_own_authority_are_kept_by_an_upgrade() -> None:
+    kept = _signed_over("rok-controller-tls", "rok-node-tls")
+    assert {text for content in kept.values() for text in content.values()} == {BEFORE}
+
+
+@pytest.mark.parametrize("there", ["rok-controller-tls", "rok-node-tls"])
+def test_where_one_certificate_is_lost_both_are_signed_anew_by_one_authority(there: str) -> None:
+    made = _signed_over(there)
+    assert len({content["ca.crt"] for content in made.values()}) == 1
+    assert BEFORE not in {text for content in made.values() for text in content.values()}
