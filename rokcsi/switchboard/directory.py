@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from rokcsi.csi.announcement import Announcement
 from rokcsi.model.deadline import current_deadline
-from rokcsi.model.errors import NodeForgotten, PoolDisputed, PoolElsewhere
+from rokcsi.model.errors import NodeBusy, NodeForgotten, PoolDisputed, PoolElsewhere
 from rokcsi.model.ids import PoolId
 from rokcsi.model.roster import NodeAddress, Roster
 from rokcsi.switchboard.line import ASK_SECONDS, Line
@@ -37,17 +37,22 @@ class Route:
 
 
 class Directory:
-    """Safe for many threads; keeps one line for each address of the roster."""
+    """Safe for many threads; keeps one line for each address of the roster.
 
-    def __init__(self, roster: Roster, open_line: OpenLine) -> None:
+    `places` is how many calls may wait at once for nodes to say who they are: the rest of the
+    workers is there for those whose node is known. Whoever finds no place hears NodeBusy.
+    """
+
+    def __init__(self, roster: Roster, open_line: OpenLine, places: int) -> None:
         self._roster = roster
         self._open = open_line
+        self._places = threading.BoundedSemaphore(places)
         self._news = threading.Condition()
         self._lines: dict[NodeAddress, Line] = {}
         self._addresses: Collection[NodeAddress] | None = None
 
     def of_pool(self, pool: PoolId) -> Route:
-        """Give the way to a pool; raise PoolElsewhere where no node answers for it, NodeForgotten, PoolDisputed."""
+        """Give the way to a pool; raise PoolElsewhere where no node answers for it, NodeForgotten, PoolDisputed, NodeBusy."""
         route = self._sought(lambda: self._answering(pool))
         if route is not None:
             return route
@@ -115,6 +120,15 @@ class Directory:
             return found
         for line in self._present():
             line.ask()
+        if not self._places.acquire(blocking=False):
+            raise NodeBusy("too many calls wait for nodes to say who they are; try again")
+        try:
+            return self._awaited(find)
+        finally:
+            self._places.release()
+
+    def _awaited(self, find: Callable[[], T | None]) -> T | None:
+        """Give what `find` finds while answers come in."""
         until = time.monotonic() + _patience()
         with self._news:
             while not (found := find()) and any(line.is_being_asked for line in self._present()):

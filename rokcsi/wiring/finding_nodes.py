@@ -59,13 +59,13 @@ class RosterReadiness(Readiness):
 
 
 def open_directory(settings: FindsNodes, places: int, parts: ExitStack) -> tuple[Directory, Roster]:
-    """Begin to follow the nodes until `parts` ends; at most `places` calls wait for one node. Raises InvalidRequest."""
+    """Begin to follow the nodes until `parts` ends; at most `places` calls wait for one node, or for who is where. Raises InvalidRequest."""
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
     roster = open_roster(settings.nodes, settings.driver_name)
     parts.callback(roster.close)
     dialling = Dialling(certificates, settings.node_identity, settings.driver_name, places)
-    directory = Directory(roster, dialling)
+    directory = Directory(roster, dialling, places)
     parts.callback(directory.close)
     roster.watch(directory.refresh)
     with suppress(RosterAway):

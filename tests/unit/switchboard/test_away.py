@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -275,6 +276,34 @@ def test_who_looks_through_the_lines_is_not_disturbed_by_one_that_goes(cluster: 
     first = next(looking)
     cluster.roster.set(cluster.nodes[1].address)
     assert len([first, *looking]) == 2
+
+
+def test_calls_for_a_node_that_says_nothing_leave_workers_for_the_others(cluster: FakeCluster) -> None:
+    away, here = (made_on(cluster, node) for node in cluster.nodes)
+    codes: list[grpc.StatusCode] = []
+    over = threading.Event()
+
+    def insist() -> None:
+        while not over.is_set():
+            codes.append(refusal(cluster, "ControllerGetVolume", csi.ControllerGetVolumeRequest(volume_id=away)).code)
+            over.wait(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # shakes no hands
+        cluster.roster.set(f"127.0.0.1:{silent.getsockname()[1]}", cluster.nodes[1].address)
+        callers = [threading.Thread(target=insist) for _ in range(40)]  # more than the switchboard has workers
+        for caller in callers:
+            caller.start()
+        waits: list[float] = []
+        while len(waits) < 12:
+            began = time.monotonic()
+            assert get(cluster, here).volume_id == here
+            waits.append(time.monotonic() - began)
+            time.sleep(0.4)
+        over.set()
+        for caller in callers:
+            caller.join(timeout=30)
+    assert max(waits) < 1.0
+    assert set(codes) == {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
 
 
 @pytest.mark.slow
