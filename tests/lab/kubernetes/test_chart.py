@@ -77,6 +77,10 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("checkpoints=null", "checkpoints"),
         ("node.overcommit=null", "overcommit"),
         ("driverName=Rok.example", "driverName"),
+        ("node.overcommit=0.5", "overcommit"),
+        ("checkpoints.poolLimit=1.1", "poolLimit"),
+        ("checkpoints.deadlineSeconds=100.5", "deadlineSeconds"),
+        ("checkpoints.mostBytes=10 apples", "mostBytes"),
         ("node.port=9810", "node.port"),
         ("checkpoints.enabled=true,timeline.metricsPort=9814", "timeline.metricsPort"),
         (r"storageClass.parameters.csi\.storage\.k8s\.io/fstype=ext4", "storageClass.filesystem"),
@@ -94,6 +98,23 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -
 def test_a_pool_may_be_the_hosts_folder_lie_in_it_or_in_none(pool: str) -> None:
     done = _made(f"node.pool={pool}", "node.poolDir=/mnt/disk")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [
+        ("node.overcommit=1.5", "--overcommit=1.5"),
+        ("node.overcommit=1000", "--overcommit=1000"),
+        ("checkpoints.deadlineSeconds=0.5", "--checkpoint-deadline=0.5"),
+        ("checkpoints.poolLimit=0.85", "--checkpoint-limit=0.85"),
+        ("checkpoints.poolLimit=1", "--checkpoint-limit=1"),
+    ],
+)
+def test_a_number_may_be_given_to_helm_as_it_is_on_the_command_line_and_in_a_file(value: str, argument: str) -> None:
+    key, _, number = value.partition("=")
+    for flag in ("--set", "--set-json"):  # --set takes whatever has a point in it for a text
+        done = _made("checkpoints.enabled=true", words=[flag, f"{key}={number}"])
+        assert argument in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
