@@ -158,6 +158,16 @@ def test_no_role_reads_secrets_or_may_do_everything() -> None:
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
 
 
+def test_the_controller_reads_no_pods_but_those_of_its_own_namespace() -> None:
+    """They are for a part of external-resizer that is switched off."""
+    made = _made("checkpoints.enabled=true")
+    assert "--handle-volume-inuse-error=false" in made.stdout
+    [role] = [
+        each for each in _objects(made) if each["kind"] == "ClusterRole" and "controller" in each["metadata"]["name"]
+    ]
+    assert "pods" not in {resource for rule in role["rules"] for resource in rule["resources"]}
+
+
 def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     objects = _objects(_made("checkpoints.enabled=true"))
     subjects = [each for one in objects for each in one.get("subjects", ())]
