@@ -16,7 +16,7 @@ from pathlib import Path
 from rokcsi import __version__
 from rokcsi.config.roles import SwitchboardSettings
 from rokcsi.csi.driver import DriverIdentity
-from rokcsi.csi.server import Server
+from rokcsi.csi.server import WORKERS, Server
 from rokcsi.csi.timeline_line import TimelineLine
 from rokcsi.csi.tls import Certificates
 from rokcsi.csi.tls_channel import tls_channel
@@ -32,6 +32,8 @@ from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
 
+_MOST_AT_A_NODE = WORKERS // 2  # the other half of its workers is there for the timeline, and to say who it is
+
 
 def main() -> int:
     """Serve until a signal comes; give the exit status."""
@@ -41,7 +43,7 @@ def main() -> int:
 def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals = Signals()
     # At most half of the workers may wait for one node: the rest is there for the others.
-    directory, roster = open_directory(settings, settings.max_workers // 2, parts)
+    directory, roster = open_directory(settings, min(settings.max_workers // 2, _MOST_AT_A_NODE), parts)
     metrics, readiness = Metrics(__version__), RosterReadiness(roster)
     nodes = SwitchboardMetrics(metrics.registry)
     nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))

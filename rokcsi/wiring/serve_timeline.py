@@ -29,7 +29,7 @@ from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
 
-_PLACES = WORKERS // 2  # half of those who serve pods may wait for one node's cuts
+_PLACES = WORKERS // 4  # cuts that wait for one node; half of its workers are for the switchboard
 
 
 def main() -> int:

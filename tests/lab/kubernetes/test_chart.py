@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -156,6 +157,14 @@ def test_no_role_reads_secrets_or_may_do_everything() -> None:
     for rule in (rule for role in roles for rule in role["rules"]):
         assert "secrets" not in rule["resources"]
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
+
+
+@pytest.mark.parametrize("workers", [1, 100, 448])
+def test_there_is_a_worker_for_each_call_that_the_sidecars_can_have_under_way(workers: int) -> None:
+    """external-snapshotter has 10 workers for snapshots and 10 for groups, external-resizer 10, each with a few calls besides."""
+    made = _made(f"sidecars.provisioner.workers={workers}")
+    [served] = re.findall(r"--max-workers=(\d+)", made.stdout)
+    assert workers + 40 <= int(served) <= 512  # what the driver takes
 
 
 def test_the_controller_reads_no_pods_but_those_of_its_own_namespace() -> None:
