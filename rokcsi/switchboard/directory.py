@@ -49,6 +49,7 @@ class Directory:
         self._places = threading.BoundedSemaphore(places)
         self._news = threading.Condition()
         self._lines: dict[NodeAddress, Line] = {}
+        self._left: dict[PoolId, Route] = {}
         self._addresses: Collection[NodeAddress] | None = None
 
     def of_pool(self, pool: PoolId) -> Route:
@@ -66,9 +67,12 @@ class Directory:
         return next((line.name for line in self._present() if _has(line, pool)), pool)
 
     def at(self, segments: Mapping[str, str]) -> Sequence[Route]:
-        """Give every node within a place, those that are away too; new lines are waited for, and all asked before it is none."""
+        """Give every node within a place, those that are away too; new lines are waited for, and all asked before it is none.
+
+        Where there is none, give the one that was there before it left the roster, if a place is named.
+        """
         self._sought(lambda: self._within(segments) if self._all_were_asked() else None)
-        return self._within(segments)
+        return self._within(segments) or self._left_behind(segments)
 
     def answering(self) -> Sequence[Route]:
         """Give the way to every pool that is served now, in the order of their ids; new lines are waited for."""
@@ -102,6 +106,8 @@ class Directory:
             new = {where: self._open(where, self._heard) for where in wanted - set(self._lines)}
             # Put in place as a whole: others are reading it.
             self._lines = {where: line for where, line in {**self._lines, **new}.items() if where in wanted}
+            left = {told.pool: Route(line, told) for line in gone if (told := line.heard.announcement)}
+            self._left = {**self._left, **left}
         for line in gone:
             line.retire()
         for line in new.values():
@@ -168,6 +174,14 @@ class Directory:
     def _within(self, segments: Mapping[str, str]) -> Sequence[Route]:
         routes = [Route(line, told) for line in self._present() if (told := line.heard.announcement)]
         return [route for route in routes if route.announcement.driver.reached_from(segments)]
+
+    def _left_behind(self, segments: Mapping[str, str]) -> Sequence[Route]:
+        """Give who was at a place and is announced nowhere now: a driver that begins anew is out of the roster for a moment."""
+        here = {told.pool for line in self._present() if (told := line.heard.announcement)}
+        were = [route for pool, route in self._left.items() if segments and pool not in here]
+        were = [route for route in were if route.announcement.driver.reached_from(segments)]
+        forgotten = self._roster.forgotten() if were else ()
+        return [route for route in were if route.pool not in forgotten]
 
     def _who_is_away(self, pool: PoolId) -> str:
         silent = [line for line in self._present() if _has(line, pool)] or self.away()

@@ -92,6 +92,49 @@ def test_a_volume_asked_for_on_a_node_that_is_away_is_not_made_elsewhere(
     assert len(cluster.nodes[1].pool.volumes()) == before
 
 
+def test_a_volume_asked_for_again_while_its_node_is_out_of_the_roster_is_not_sent_elsewhere(
+    cluster: FakeCluster,
+) -> None:
+    """A driver that begins anew takes no calls for a moment; the volume may be made already, though nobody was told."""
+    node, request = cluster.nodes[0], create_request("v", accessibility_requirements=at("node-1"))
+    made = cluster.call("CreateVolume", request).volume.volume_id
+    address = node.address
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.UNAVAILABLE
+    node.come(address)
+    cluster.roster.set(address, cluster.nodes[1].address)
+    assert cluster.call("CreateVolume", request).volume.volume_id == made
+
+
+def test_a_place_whose_pool_has_got_another_name_is_no_place_any_more(cluster: FakeCluster) -> None:
+    node = cluster.nodes[0]
+    made_on(cluster, node)
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address, node.come(name="renamed"))
+    request = create_request("new", accessibility_requirements=at("node-1"))
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_place_whose_node_is_gone_for_good_is_no_place_any_more(cluster: FakeCluster) -> None:
+    node = cluster.nodes[0]
+    made_on(cluster, node)
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    cluster.roster.gone.add(node.pool.id)
+    request = create_request("new", accessibility_requirements=at("node-1"))
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_node_that_left_the_roster_is_none_for_volumes_that_ask_for_no_place(cluster: FakeCluster) -> None:
+    for number in range(4):
+        cluster.volume(f"before-{number}")
+    cluster.nodes[0].leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    for number in range(8):
+        assert cluster.of(cluster.volume(f"v-{number}").volume_id) is cluster.nodes[1]
+
+
 def test_a_clone_waits_for_the_node_of_its_source(cluster: FakeCluster) -> None:
     snapshot = cluster.snapshot(made_on(cluster, cluster.nodes[0])).snapshot_id
     cluster.nodes[0].leave()
