@@ -24,7 +24,7 @@ from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
-from rokcsi.switchboard.claim_origins import ClaimOrigins
+from rokcsi.switchboard.claim_origins import ClaimOrigins, NoTimeline
 from rokcsi.switchboard.services import switchboard
 from rokcsi.wiring.finding_nodes import RosterReadiness, open_directory
 from rokcsi.wiring.lean import run
@@ -68,17 +68,23 @@ def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
 
 
 def _origins(settings: SwitchboardSettings, parts: ExitStack) -> ClaimOrigins | None:
-    """Give who knows what a claim's origin stands for; None where there is no timeline. Raises NotSupported, InvalidRequest."""
-    if settings.checkpoints.timeline is None:
+    """Give who heeds claims' origins; None where no claims can be read. Raises NotSupported, InvalidRequest."""
+    timeline = settings.checkpoints.timeline
+    if timeline is None and not settings.nodes.startswith("kubernetes:"):
         return None
     with kubernetes_client():
         from rokcsi.kube.claim_origins import KubernetesClaimOrigins  # noqa: PLC0415 - not everybody has the client
         from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
+    teller = NoTimeline() if timeline is None else _line(timeline, settings, parts)
+    return ClaimOrigins(KubernetesClaimOrigins(api_client()), teller)
+
+
+def _line(timeline: str, settings: SwitchboardSettings, parts: ExitStack) -> TimelineLine:
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
-    line = TimelineLine(tls_channel(settings.checkpoints.timeline, certificates, settings.controller_identity))
+    line = TimelineLine(tls_channel(timeline, certificates, settings.controller_identity))
     parts.callback(line.close)
-    return ClaimOrigins(KubernetesClaimOrigins(api_client()), line)
+    return line
 
 
 if __name__ == "__main__":
