@@ -159,6 +159,17 @@ def test_no_role_reads_secrets_or_may_do_everything() -> None:
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
 
 
+def test_no_sidecar_pauses_for_minutes_before_it_tries_a_node_again_that_was_away() -> None:
+    [controller] = [
+        each
+        for each in _objects(_made())
+        if each["metadata"]["name"] == "rok-controller" and each["kind"] == "Deployment"
+    ]
+    sidecars = [each for each in controller["spec"]["template"]["spec"]["containers"] if each["name"] != "rokcsi"]
+    assert len(sidecars) == 3
+    assert all("--retry-interval-max=30s" in each["args"] for each in sidecars)
+
+
 @pytest.mark.parametrize("workers", [1, 100, 448])
 def test_there_is_a_worker_for_each_call_that_the_sidecars_can_have_under_way(workers: int) -> None:
     """external-snapshotter has 10 workers for snapshots and 10 for groups, external-resizer 10, each with a few calls besides."""
