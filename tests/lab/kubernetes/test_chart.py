@@ -159,6 +159,13 @@ def test_no_role_reads_secrets_or_may_do_everything() -> None:
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
 
 
+def test_every_port_is_served_at_ipv6_addresses_too() -> None:
+    made = _made("checkpoints.enabled=true")
+    served = re.findall(r"--(?:metrics|listen|people)=(\S+)", made.stdout)
+    assert len(served) == 6
+    assert all(each.startswith(":") for each in served)
+
+
 def test_no_sidecar_pauses_for_minutes_before_it_tries_a_node_again_that_was_away() -> None:
     [controller] = [
         each
