@@ -7,12 +7,11 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from tests.fakes.api_server import api_server
+from tests.fakes.helm_cluster import CLASSES, Object, a_list, helm_cluster
 
 pytestmark = pytest.mark.lab
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -21,22 +20,8 @@ VALUES = DEPLOY / "kubernetes" / "values.yaml"
 HELM = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rokcsi" / "kubernetes" / "helm"
 SNAPSHOTS, GROUPS = "snapshot.storage.k8s.io/v1", "groupsnapshot.storage.k8s.io/v1"
 CERTIFICATES, MONITORS = "cert-manager.io/v1", "monitoring.coreos.com/v1"
-Object = dict[str, Any]
 THERE = (SNAPSHOTS, GROUPS, CERTIFICATES)
 BEFORE = "YmVmb3Jl"  # what stands in a Secret of an earlier release
-DISCOVERY: dict[str, Object] = {  # what Helm asks an API server for before it looks for a Secret
-    "/version": {"major": "1", "minor": "34", "gitVersion": "v1.34.0"},
-    "/api": {"kind": "APIVersions", "versions": ["v1"]},
-    "/apis": {"kind": "APIGroupList", "groups": []},
-    "/api/v1": {
-        "kind": "APIResourceList",
-        "groupVersion": "v1",
-        "resources": [
-            {"name": "secrets", "namespaced": True, "kind": "Secret"},
-            {"name": "namespaces", "namespaced": False, "kind": "Namespace"},
-        ],
-    },
-}
 
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
@@ -244,13 +229,18 @@ def test_the_pods_are_for_linux_whatever_else_is_asked_of_their_nodes() -> None:
 
 def _signed_over(*there: str) -> dict[str, dict[str, str]]:
     """Give the certificates that the chart makes over these Secrets of an earlier release."""
-    with api_server() as (state, client):
-        state.things |= DISCOVERY
-        for name in there:
-            content = dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), BEFORE)
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": content}
-            state.things[f"/api/v1/namespaces/default/secrets/{name}"] = secret
-        made = _made("tls.signer=chart", words=["--dry-run=server", "--kube-apiserver", client.configuration.host])
+    content = dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), BEFORE)
+    secrets = {
+        f"/api/v1/namespaces/default/secrets/{name}": {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": content,
+        }
+        for name in there
+    }
+    with helm_cluster(secrets) as address:
+        made = _made("tls.signer=chart", words=["--dry-run=server", "--kube-apiserver", address])
     assert made.returncode == 0, made.stderr
     return {each["metadata"]["name"]: each["data"] for each in _objects(made) if each["kind"] == "Secret"}
 
@@ -265,3 +255,28 @@ def test_where_one_certificate_is_lost_both_are_signed_anew_by_one_authority(the
     made = _signed_over(there)
     assert len({content["ca.crt"] for content in made.values()}) == 1
     assert BEFORE not in {text for content in made.values() for text in content.values()}
+
+
+@pytest.mark.parametrize(
+    ("others", "value", "warned"),
+    [
+        (["standard"], "storageClass.default=true", True),
+        (["standard"], "storageClass.default=false", False),
+        (["standard"], "storageClass.create=false", False),
+        (["rokcsi"], "storageClass.default=true", False),
+        ([], "storageClass.default=true", False),
+    ],
+)
+def test_whoever_has_a_default_class_already_is_told_that_there_are_two_now(
+    others: Sequence[str], value: str, *, warned: bool
+) -> None:
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    classes: list[Object] = [{"metadata": {"name": name, "annotations": default}} for name in others]
+    classes.append({"metadata": {"name": "slow"}})
+    with helm_cluster({CLASSES: a_list("storage.k8s.io/v1", "StorageClass", *classes)}) as address:
+        words = ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", address]
+        values = ["--values", str(VALUES), "--set", f"tls.signer=chart,{value}"]
+        done = _helm("install", "rok", str(CHART), *words, *values)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:")[2]
+    assert ("the default class of this cluster is standard, too" in notes) is warned
