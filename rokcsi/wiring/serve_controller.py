@@ -42,8 +42,9 @@ def main() -> int:
 
 def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals = Signals()
-    # At most half of the workers may wait for one node: the rest is there for the others.
-    directory, roster = open_directory(settings, min(settings.max_workers // 2, _MOST_AT_A_NODE), parts)
+    # At most half of the workers may wait for one node, or for who is where: the rest is there for the others.
+    half = settings.max_workers // 2
+    directory, roster = open_directory(settings, parts, at_a_node=min(half, _MOST_AT_A_NODE), in_doubt=half)
     metrics, readiness = Metrics(__version__), RosterReadiness(roster)
     nodes = SwitchboardMetrics(metrics.registry)
     nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))
