@@ -63,6 +63,7 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("checkpoints=null", "checkpoints"),
         ("node.overcommit=null", "overcommit"),
         ("driverName=Rok.example", "driverName"),
+        (f"kubeletDir=/{'k' * 40},driverName={'d' * 60}", "kubeletDir"),
         ("node.overcommit=0.5", "overcommit"),
         ("checkpoints.poolLimit=1.1", "poolLimit"),
         ("checkpoints.deadlineSeconds=100.5", "deadlineSeconds"),
@@ -76,6 +77,15 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -
     done = _made(wrong)
     assert done.returncode != 0
     assert told.rpartition(".")[2] in done.stderr
+
+
+@pytest.mark.parametrize("name", ["1rok", "rok.one"])
+def test_a_release_of_whose_name_no_service_can_be_made_is_refused(name: str) -> None:
+    values = ["--kube-version", "1.34", "--values", str(VALUES)]
+    apis = [word for each in THERE for word in ("--api-versions", each)]
+    done = _helm("template", name, str(CHART), *values, *apis)
+    assert done.returncode != 0
+    assert f"no Service can be called {name}-nodes" in done.stderr
 
 
 @pytest.mark.parametrize(
