@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -60,7 +61,16 @@ def _host_and_port(value: Any) -> Any:
     host, colon, port = str(value).rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _HIGHEST_PORT:
         raise ValueError("not HOST:PORT, such as 127.0.0.1:9810")
-    return f"{host or '0.0.0.0'}:{port}"  # noqa: S104 - ":PORT" is how people ask for all addresses
+    return f"{host or _all_addresses()}:{port}"  # ":PORT" is how people ask for all addresses
+
+
+def _all_addresses() -> str:
+    """Give the address that stands for all of this machine's; IPv4's where IPv6's would not stand for both."""
+    with suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::", 0))
+        if not probe.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            return "[::]"
+    return "0.0.0.0"  # noqa: S104 - as above
 
 
 def _size(value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Protocol
 from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.claims import NamespacedName, WrittenOrigins
 from rokcsi.model.deadline import current_deadline
+from rokcsi.model.errors import TimelineAway
 
 _NAME, _NAMESPACE = "csi.storage.k8s.io/pvc/name", "csi.storage.k8s.io/pvc/namespace"
 _SECONDS = 10.0
@@ -24,6 +25,18 @@ class OriginTeller(Protocol):
 
     def snapshot_for(self, claim: NamespacedName, origin: str, seconds: float) -> str:
         """Give the handle that an origin stands for, for this claim; raise TimelineAway, Relayed."""
+
+
+class NoTimeline:
+    """Fits `OriginTeller` where there is no timeline: a claim with an origin waits until there is one."""
+
+    def snapshot_for(self, claim: NamespacedName, origin: str, seconds: float) -> str:
+        """Raise TimelineAway."""
+        _ = claim, seconds
+        raise TimelineAway(
+            f"the claim is to be cloned from {origin[:200]}, and there is no timeline that could say what that is;"
+            " switch it on (checkpoints.enabled of the chart), or take the annotation away"
+        )
 
 
 class ClaimOrigins:

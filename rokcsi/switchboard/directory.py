@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from rokcsi.csi.announcement import Announcement
 from rokcsi.model.deadline import current_deadline
-from rokcsi.model.errors import NodeForgotten, PoolDisputed, PoolElsewhere
+from rokcsi.model.errors import NodeBusy, NodeForgotten, PoolDisputed, PoolElsewhere
 from rokcsi.model.ids import PoolId
 from rokcsi.model.roster import NodeAddress, Roster
 from rokcsi.switchboard.line import ASK_SECONDS, Line
@@ -37,17 +37,23 @@ class Route:
 
 
 class Directory:
-    """Safe for many threads; keeps one line for each address of the roster."""
+    """Safe for many threads; keeps one line for each address of the roster.
 
-    def __init__(self, roster: Roster, open_line: OpenLine) -> None:
+    `places` is how many calls may wait at once for nodes to say who they are: the rest of the
+    workers is there for those whose node is known. Whoever finds no place hears NodeBusy.
+    """
+
+    def __init__(self, roster: Roster, open_line: OpenLine, places: int) -> None:
         self._roster = roster
         self._open = open_line
+        self._places = threading.BoundedSemaphore(places)
         self._news = threading.Condition()
         self._lines: dict[NodeAddress, Line] = {}
+        self._left: dict[PoolId, Route] = {}
         self._addresses: Collection[NodeAddress] | None = None
 
     def of_pool(self, pool: PoolId) -> Route:
-        """Give the way to a pool; raise PoolElsewhere where no node answers for it, NodeForgotten, PoolDisputed."""
+        """Give the way to a pool; raise PoolElsewhere where no node answers for it, NodeForgotten, PoolDisputed, NodeBusy."""
         route = self._sought(lambda: self._answering(pool))
         if route is not None:
             return route
@@ -61,9 +67,12 @@ class Directory:
         return next((line.name for line in self._present() if _has(line, pool)), pool)
 
     def at(self, segments: Mapping[str, str]) -> Sequence[Route]:
-        """Give every node within a place, those that are away too; new lines are waited for, and all asked before it is none."""
+        """Give every node within a place, those that are away too; new lines are waited for, and all asked before it is none.
+
+        Where there is none, give the one that was there before it left the roster, if a place is named.
+        """
         self._sought(lambda: self._within(segments) if self._all_were_asked() else None)
-        return self._within(segments)
+        return self._within(segments) or self._left_behind(segments)
 
     def answering(self) -> Sequence[Route]:
         """Give the way to every pool that is served now, in the order of their ids; new lines are waited for."""
@@ -102,6 +111,8 @@ class Directory:
             new = {where: self._open(where, self._heard) for where in wanted - set(self._lines)}
             # Put in place as a whole: others are reading it.
             self._lines = {where: line for where, line in {**self._lines, **new}.items() if where in wanted}
+            left = {told.pool: Route(line, told) for line in gone if (told := line.heard.announcement)}
+            self._left = {**self._left, **left}
         for line in gone:
             line.retire()
         for line in new.values():
@@ -120,6 +131,15 @@ class Directory:
             return found
         for line in self._present():
             line.ask()
+        if not self._places.acquire(blocking=False):
+            raise NodeBusy("too many calls wait for nodes to say who they are; try again")
+        try:
+            return self._awaited(find)
+        finally:
+            self._places.release()
+
+    def _awaited(self, find: Callable[[], T | None]) -> T | None:
+        """Give what `find` finds while answers come in."""
         until = time.monotonic() + _patience()
         with self._news:
             while not (found := find()) and any(line.is_being_asked for line in self._present()):
@@ -159,6 +179,14 @@ class Directory:
     def _within(self, segments: Mapping[str, str]) -> Sequence[Route]:
         routes = [Route(line, told) for line in self._present() if (told := line.heard.announcement)]
         return [route for route in routes if route.announcement.driver.reached_from(segments)]
+
+    def _left_behind(self, segments: Mapping[str, str]) -> Sequence[Route]:
+        """Give who was at a place and is announced nowhere now: a driver that begins anew is out of the roster for a moment."""
+        here = {told.pool for line in self._present() if (told := line.heard.announcement)}
+        were = [route for pool, route in self._left.items() if segments and pool not in here]
+        were = [route for route in were if route.announcement.driver.reached_from(segments)]
+        forgotten = self._roster.forgotten() if were else ()
+        return [route for route in were if route.pool not in forgotten]
 
     def _who_is_away(self, pool: PoolId) -> str:
         silent = [line for line in self._present() if _has(line, pool)] or self.away()

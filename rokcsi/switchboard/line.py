@@ -109,9 +109,10 @@ class Line:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold one of the line's places for a call; raise NodeBusy where all are taken and no call has ended for a second."""
+        """Hold one of the line's places for a call; raise NodeBusy where all are taken and none was given back for a second."""
         if not self._places.acquire(timeout=self._patience()):
             raise NodeBusy(f"too many calls wait for node {self.name}; try again")
+        self._moved_at = time.monotonic()
         try:
             yield
         finally:
@@ -137,7 +138,10 @@ class Line:
             self._channel.close()
 
     def _patience(self) -> float:
-        """Give how long a place is waited for: while the node answers others, so that one that hangs keeps no worker."""
+        """Give how long a place is waited for: while the node answers others, so that one that hangs keeps no worker.
+
+        A place that was just taken counts as an answer: a node that was idle has not had its second yet.
+        """
         remaining = current_deadline().remaining_seconds()
         seconds = max(0.0, self._moved_at + _PATIENCE_SECONDS - time.monotonic())
         return seconds if remaining is None else min(seconds, remaining)

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from rokcsi.model.errors import InvalidRequest, RosterAway, StillInUse
 from rokcsi.model.ids import PoolId
@@ -84,8 +84,8 @@ class FileRoster:
             raise StillInUse(f"{self._path} lists the node {node}; take it out first")
         text = "".join(f"forgotten {pool}\n" for pool in sorted(set(pools) - entries.forgotten))
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self._path.open("a+", encoding="utf-8") as file:
+                file.write(_line_ended(file) + text)
         except OSError as error:
             raise RosterAway(f"the roster {self._path} cannot be written: {error.strerror}") from error
 
@@ -137,6 +137,13 @@ def _checked(address: str) -> str:
     if not colon or not host or not port.isdecimal():
         raise InvalidRequest(f"{address!r} is not HOST:PORT")
     return address
+
+
+def _line_ended(file: TextIO) -> str:
+    """Give what ends a file's last line, where its editor has not."""
+    file.seek(0)
+    before = file.read()
+    return "\n" if before and not before.endswith("\n") else ""
 
 
 def _version(stat: os.stat_result) -> _Version:

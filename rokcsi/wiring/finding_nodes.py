@@ -58,14 +58,19 @@ class RosterReadiness(Readiness):
         return self.why_not() is None
 
 
-def open_directory(settings: FindsNodes, places: int, parts: ExitStack) -> tuple[Directory, Roster]:
-    """Begin to follow the nodes until `parts` ends; at most `places` calls wait for one node. Raises InvalidRequest."""
+def open_directory(
+    settings: FindsNodes, parts: ExitStack, *, at_a_node: int, in_doubt: int
+) -> tuple[Directory, Roster]:
+    """Begin to follow the nodes until `parts` ends; raise InvalidRequest.
+
+    At most `at_a_node` calls wait for one node, and `in_doubt` for nodes to say who they are.
+    """
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
     roster = open_roster(settings.nodes, settings.driver_name)
     parts.callback(roster.close)
-    dialling = Dialling(certificates, settings.node_identity, settings.driver_name, places)
-    directory = Directory(roster, dialling)
+    dialling = Dialling(certificates, settings.node_identity, settings.driver_name, at_a_node)
+    directory = Directory(roster, dialling, in_doubt)
     parts.callback(directory.close)
     roster.watch(directory.refresh)
     with suppress(RosterAway):

@@ -16,7 +16,7 @@ from pathlib import Path
 from rokcsi import __version__
 from rokcsi.config.roles import SwitchboardSettings
 from rokcsi.csi.driver import DriverIdentity
-from rokcsi.csi.server import Server
+from rokcsi.csi.server import WORKERS, Server
 from rokcsi.csi.timeline_line import TimelineLine
 from rokcsi.csi.tls import Certificates
 from rokcsi.csi.tls_channel import tls_channel
@@ -24,13 +24,15 @@ from rokcsi.csi.unix_socket import UnixSocket
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
 from rokcsi.observe.switchboard_metrics import SwitchboardMetrics
-from rokcsi.switchboard.claim_origins import ClaimOrigins
+from rokcsi.switchboard.claim_origins import ClaimOrigins, NoTimeline
 from rokcsi.switchboard.services import switchboard
 from rokcsi.wiring.finding_nodes import RosterReadiness, open_directory
 from rokcsi.wiring.lean import run
 from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
+
+_MOST_AT_A_NODE = WORKERS // 2  # the other half of its workers is there for the timeline, and to say who it is
 
 
 def main() -> int:
@@ -40,8 +42,9 @@ def main() -> int:
 
 def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
     signals = Signals()
-    # At most half of the workers may wait for one node: the rest is there for the others.
-    directory, roster = open_directory(settings, settings.max_workers // 2, parts)
+    # At most half of the workers may wait for one node, or for who is where: the rest is there for the others.
+    half = settings.max_workers // 2
+    directory, roster = open_directory(settings, parts, at_a_node=min(half, _MOST_AT_A_NODE), in_doubt=half)
     metrics, readiness = Metrics(__version__), RosterReadiness(roster)
     nodes = SwitchboardMetrics(metrics.registry)
     nodes.count_nodes(known=lambda: len(directory.known()), away=lambda: len(directory.away()))
@@ -66,17 +69,23 @@ def _serve(settings: SwitchboardSettings, parts: ExitStack) -> None:
 
 
 def _origins(settings: SwitchboardSettings, parts: ExitStack) -> ClaimOrigins | None:
-    """Give who knows what a claim's origin stands for; None where there is no timeline. Raises NotSupported, InvalidRequest."""
-    if settings.checkpoints.timeline is None:
+    """Give who heeds claims' origins; None where no claims can be read. Raises NotSupported, InvalidRequest."""
+    timeline = settings.checkpoints.timeline
+    if timeline is None and not settings.nodes.startswith("kubernetes:"):
         return None
     with kubernetes_client():
         from rokcsi.kube.claim_origins import KubernetesClaimOrigins  # noqa: PLC0415 - not everybody has the client
         from rokcsi.kube.connecting import api_client  # noqa: PLC0415 - as above
+    teller = NoTimeline() if timeline is None else _line(timeline, settings, parts)
+    return ClaimOrigins(KubernetesClaimOrigins(api_client()), teller)
+
+
+def _line(timeline: str, settings: SwitchboardSettings, parts: ExitStack) -> TimelineLine:
     tls = settings.tls
     certificates = Certificates.read(Path(tls.certificate), Path(tls.key), Path(tls.authorities))
-    line = TimelineLine(tls_channel(settings.checkpoints.timeline, certificates, settings.controller_identity))
+    line = TimelineLine(tls_channel(timeline, certificates, settings.controller_identity))
     parts.callback(line.close)
-    return ClaimOrigins(KubernetesClaimOrigins(api_client()), line)
+    return line
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from rokcsi import __version__
 from rokcsi.config.roles import TimelineSettings
+from rokcsi.csi.server import WORKERS
 from rokcsi.model.roster import Roster
 from rokcsi.observe.calls import CallRecorder
 from rokcsi.observe.metrics import Metrics
@@ -28,7 +29,7 @@ from rokcsi.wiring.readiness import open_pages
 from rokcsi.wiring.rosters import kubernetes_client
 from rokcsi.wiring.serving import Signals
 
-_PLACES = 8  # it only ever asks a node who it is
+_AT_A_NODE = WORKERS // 4  # half of a node's workers are for the switchboard
 
 
 def main() -> int:
@@ -58,7 +59,8 @@ class TimelineReadiness(RosterReadiness):
 
 def _serve(settings: TimelineSettings, parts: ExitStack) -> None:
     signals = Signals()
-    directory, roster = open_directory(settings, _PLACES, parts)
+    # Whoever is refused misses a checkpoint: all may wait, as they do when the timeline has just begun.
+    directory, roster = open_directory(settings, parts, at_a_node=_AT_A_NODE, in_doubt=WORKERS)
     metrics, readiness = Metrics(__version__), TimelineReadiness(roster)
     log = TimelineMetrics(metrics.registry)
     pages = open_pages(settings.metrics, metrics.registry, readiness, parts)

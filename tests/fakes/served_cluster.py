@@ -122,7 +122,7 @@ def _node(cluster: ServedCluster, name: str) -> ServedRole:
         *("node", "--endpoint", f"unix://{place}/csi.sock", "--listen", "127.0.0.1:0"),
         *("--pool", f"loopfile:{place}/pool", "--records", f"{place}/records", "--node-id", name),
         *("--plugins-registry", f"{place}/plugins_registry", "--metrics", "127.0.0.1:0"),
-        *_tls(cluster.authority.issue(NODES)),
+        *tls_arguments(cluster.authority.issue(NODES)),
     ]
     return ServedRole(arguments, place / "csi.sock", cluster.folder / f"{name}.log")
 
@@ -132,12 +132,13 @@ def _controller(cluster: ServedCluster) -> ServedRole:
     arguments = [
         *("controller", "--endpoint", f"unix://{socket}", "--nodes", f"file:{cluster.roster}"),
         *("--metrics", "127.0.0.1:0"),
-        *_tls(cluster.authority.issue(CONTROLLER)),
+        *tls_arguments(cluster.authority.issue(CONTROLLER)),
     ]
     return ServedRole(arguments, socket, cluster.folder / "controller.log")
 
 
-def _tls(files: CertificateFiles) -> list[str]:
+def tls_arguments(files: CertificateFiles) -> list[str]:
+    """Give what a role is told of its certificate."""
     return [
         *("--tls-certificate", str(files.certificate)),
         *("--tls-key", str(files.key), "--tls-authorities", str(files.authorities)),

@@ -159,7 +159,7 @@ def fake_cluster(
             parts.callback(node.leave)
         roster.nodes = frozenset(NodeAddress(node.come()) for node in nodes)
         certificates = authority.issue(CONTROLLER).read()
-        directory = Directory(roster, Dialling(certificates, NODES, DRIVER, workers // 2))
+        directory = Directory(roster, Dialling(certificates, NODES, DRIVER, workers // 2), workers // 2)
         parts.callback(directory.close)
         roster.watch(directory.refresh)
         services = switchboard(directory, routes, DriverIdentity("1.2.3", "controller"), lambda: True, origins)

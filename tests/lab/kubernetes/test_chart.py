@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+
+from tests.fakes.helm_cluster import CLASSES, Object, a_list, helm_cluster
 
 pytestmark = pytest.mark.lab
 DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -18,19 +20,21 @@ VALUES = DEPLOY / "kubernetes" / "values.yaml"
 HELM = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rokcsi" / "kubernetes" / "helm"
 SNAPSHOTS, GROUPS = "snapshot.storage.k8s.io/v1", "groupsnapshot.storage.k8s.io/v1"
 CERTIFICATES, MONITORS = "cert-manager.io/v1", "monitoring.coreos.com/v1"
-Object = dict[str, Any]
 THERE = (SNAPSHOTS, GROUPS, CERTIFICATES)
+BEFORE = "YmVmb3Jl"  # what stands in a Secret of an earlier release
 
 
 def _helm(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(HELM), *words], capture_output=True, text=True, check=False, timeout=60)
 
 
-def _made(*wanted: str, there: Sequence[str] = THERE) -> subprocess.CompletedProcess[str]:
-    """Have the chart made for a cluster in which these APIs are there."""
+def _made(*wanted: str, there: Sequence[str] = THERE, words: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Have the chart made for a cluster in which these APIs are there; `words` are for Helm."""
     apis = [word for each in there for word in ("--api-versions", each)]
     values = [word for each in wanted for word in ("--set", each)]
-    return _helm("template", "rok", str(CHART), "--kube-version", "1.34", "--values", str(VALUES), *apis, *values)
+    return _helm(
+        "template", "rok", str(CHART), "--kube-version", "1.34", "--values", str(VALUES), *apis, *values, *words
+    )
 
 
 def test_helm_has_no_complaint_of_the_chart() -> None:
@@ -53,12 +57,60 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("timeline.metricsPort=0", "timeline.metricsPort"),
         ("storageclass.name=typo", "storageclass"),
         ("sidecars.provisioner.image=", "sidecars.provisioner.image is empty"),
+        ("node.pool=loopfile:/mnt/disk/pool", "node.poolDir"),
+        ("node.pool=loopfile:/var/lib/rokcsi-pool", "node.poolDir"),
+        ("node.pool=loopfile:/var/lib/rokcsi/../pool", "node.poolDir"),
+        ("checkpoints=null", "checkpoints"),
+        ("node.overcommit=null", "overcommit"),
+        ("driverName=Rok.example", "driverName"),
+        (f"kubeletDir=/{'k' * 40},driverName={'d' * 60}", "kubeletDir"),
+        ("node.overcommit=0.5", "overcommit"),
+        ("checkpoints.poolLimit=1.1", "poolLimit"),
+        ("checkpoints.deadlineSeconds=100.5", "deadlineSeconds"),
+        ("checkpoints.mostBytes=10 apples", "mostBytes"),
+        ("node.port=9810", "node.port"),
+        ("checkpoints.enabled=true,timeline.metricsPort=9814", "timeline.metricsPort"),
+        (r"storageClass.parameters.csi\.storage\.k8s\.io/fstype=ext4", "storageClass.filesystem"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(wrong: str, told: str) -> None:
     done = _made(wrong)
     assert done.returncode != 0
     assert told.rpartition(".")[2] in done.stderr
+
+
+@pytest.mark.parametrize("name", ["1rok", "rok.one"])
+def test_a_release_of_whose_name_no_service_can_be_made_is_refused(name: str) -> None:
+    values = ["--kube-version", "1.34", "--values", str(VALUES)]
+    apis = [word for each in THERE for word in ("--api-versions", each)]
+    done = _helm("template", name, str(CHART), *values, *apis)
+    assert done.returncode != 0
+    assert f"no Service can be called {name}-nodes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "pool", ["loopfile:/mnt/disk", "loopfile:/mnt/disk/pools/one", "lvm:vg/thin", "zfs:tank/rokcsi"]
+)
+def test_a_pool_may_be_the_hosts_folder_lie_in_it_or_in_none(pool: str) -> None:
+    done = _made(f"node.pool={pool}", "node.poolDir=/mnt/disk")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "argument"),
+    [
+        ("node.overcommit=1.5", "--overcommit=1.5"),
+        ("node.overcommit=1000", "--overcommit=1000"),
+        ("checkpoints.deadlineSeconds=0.5", "--checkpoint-deadline=0.5"),
+        ("checkpoints.poolLimit=0.85", "--checkpoint-limit=0.85"),
+        ("checkpoints.poolLimit=1", "--checkpoint-limit=1"),
+    ],
+)
+def test_a_number_may_be_given_to_helm_as_it_is_on_the_command_line_and_in_a_file(value: str, argument: str) -> None:
+    key, _, number = value.partition("=")
+    for flag in ("--set", "--set-json"):  # --set takes whatever has a point in it for a text
+        done = _made("checkpoints.enabled=true", words=[flag, f"{key}={number}"])
+        assert argument in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -122,6 +174,42 @@ def test_no_role_reads_secrets_or_may_do_everything() -> None:
         assert "*" not in {*rule["apiGroups"], *rule["resources"], *rule["verbs"]}
 
 
+def test_every_port_is_served_at_ipv6_addresses_too() -> None:
+    made = _made("checkpoints.enabled=true")
+    served = re.findall(r"--(?:metrics|listen|people)=(\S+)", made.stdout)
+    assert len(served) == 6
+    assert all(each.startswith(":") for each in served)
+
+
+def test_no_sidecar_pauses_for_minutes_before_it_tries_a_node_again_that_was_away() -> None:
+    [controller] = [
+        each
+        for each in _objects(_made())
+        if each["metadata"]["name"] == "rok-controller" and each["kind"] == "Deployment"
+    ]
+    sidecars = [each for each in controller["spec"]["template"]["spec"]["containers"] if each["name"] != "rokcsi"]
+    assert len(sidecars) == 3
+    assert all("--retry-interval-max=30s" in each["args"] for each in sidecars)
+
+
+@pytest.mark.parametrize("workers", [1, 100, 448])
+def test_there_is_a_worker_for_each_call_that_the_sidecars_can_have_under_way(workers: int) -> None:
+    """external-snapshotter has 10 workers for snapshots and 10 for groups, external-resizer 10, each with a few calls besides."""
+    made = _made(f"sidecars.provisioner.workers={workers}")
+    [served] = re.findall(r"--max-workers=(\d+)", made.stdout)
+    assert workers + 40 <= int(served) <= 512  # what the driver takes
+
+
+def test_the_controller_reads_no_pods_but_those_of_its_own_namespace() -> None:
+    """They are for a part of external-resizer that is switched off."""
+    made = _made("checkpoints.enabled=true")
+    assert "--handle-volume-inuse-error=false" in made.stdout
+    [role] = [
+        each for each in _objects(made) if each["kind"] == "ClusterRole" and "controller" in each["metadata"]["name"]
+    ]
+    assert "pods" not in {resource for rule in role["rules"] for resource in rule["resources"]}
+
+
 def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     objects = _objects(_made("checkpoints.enabled=true"))
     subjects = [each for one in objects for each in one.get("subjects", ())]
@@ -129,3 +217,95 @@ def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     [nodes] = [each for each in objects if each["kind"] == "DaemonSet"]
     spec = nodes["spec"]["template"]["spec"]
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("rok-node", False)
+
+
+def test_the_authority_outlives_whatever_it_has_signed() -> None:
+    """What is signed just before the authority is renewed is good for as long as the old authority still is."""
+    made = _objects(_made())
+    certificates = {each["metadata"]["name"]: each["spec"] for each in made if each["kind"] == "Certificate"}
+    authority = certificates.pop("rok-authority")
+    assert set(certificates) == {"rok-controller", "rok-node"}
+    for signed in certificates.values():
+        assert _hours(authority["renewBefore"]) >= _hours(signed["duration"])
+    # Else one side would trust the other only after both were renewed.
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
+
+
+def _hours(duration: str) -> int:
+    return int(duration.removesuffix("h"))
+
+
+def test_a_driver_that_is_slow_to_open_its_pool_is_not_killed_and_a_slow_answer_is_an_answer() -> None:
+    pods = [
+        each["spec"]["template"]["spec"] for each in _objects(_made()) if each["kind"] in {"Deployment", "DaemonSet"}
+    ]
+    containers = [each for pod in pods for each in pod["containers"] if each["name"] == "rokcsi"]
+    assert len(containers) == 3
+    for container in containers:
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        deadly = [container[probe] for probe in ("startupProbe", "livenessProbe") if probe in container]
+        assert {each["httpGet"]["path"] for each in deadly} == {"/healthz"}
+        for probe in (*deadly, container["readinessProbe"]):
+            assert probe["timeoutSeconds"] >= 10  # Kubernetes' own is one second
+
+
+def test_the_pods_are_for_linux_whatever_else_is_asked_of_their_nodes() -> None:
+    chosen = [f"{role}.nodeSelector.disk=fast" for role in ("node", "controller", "timeline")]
+    objects = _objects(_made(*chosen))
+    pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"Deployment", "DaemonSet"}]
+    assert [pod["nodeSelector"] for pod in pods] == [{"kubernetes.io/os": "linux", "disk": "fast"}] * 3
+
+
+def _signed_over(*there: str) -> dict[str, dict[str, str]]:
+    """Give the certificates that the chart makes over these Secrets of an earlier release."""
+    content = dict.fromkeys(("ca.crt", "tls.crt", "tls.key"), BEFORE)
+    secrets = {
+        f"/api/v1/namespaces/default/secrets/{name}": {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "data": content,
+        }
+        for name in there
+    }
+    with helm_cluster(secrets) as address:
+        made = _made("tls.signer=chart", words=["--dry-run=server", "--kube-apiserver", address])
+    assert made.returncode == 0, made.stderr
+    return {each["metadata"]["name"]: each["data"] for each in _objects(made) if each["kind"] == "Secret"}
+
+
+def test_certificates_of_the_charts_own_authority_are_kept_by_an_upgrade() -> None:
+    kept = _signed_over("rok-controller-tls", "rok-node-tls")
+    assert {text for content in kept.values() for text in content.values()} == {BEFORE}
+
+
+@pytest.mark.parametrize("there", ["rok-controller-tls", "rok-node-tls"])
+def test_where_one_certificate_is_lost_both_are_signed_anew_by_one_authority(there: str) -> None:
+    made = _signed_over(there)
+    assert len({content["ca.crt"] for content in made.values()}) == 1
+    assert BEFORE not in {text for content in made.values() for text in content.values()}
+
+
+@pytest.mark.parametrize(
+    ("others", "value", "warned"),
+    [
+        (["standard"], "storageClass.default=true", True),
+        (["standard"], "storageClass.default=false", False),
+        (["standard"], "storageClass.create=false", False),
+        (["rokcsi"], "storageClass.default=true", False),
+        ([], "storageClass.default=true", False),
+    ],
+)
+def test_whoever_has_a_default_class_already_is_told_that_there_are_two_now(
+    others: Sequence[str], value: str, *, warned: bool
+) -> None:
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    classes: list[Object] = [{"metadata": {"name": name, "annotations": default}} for name in others]
+    classes.append({"metadata": {"name": "slow"}})
+    with helm_cluster({CLASSES: a_list("storage.k8s.io/v1", "StorageClass", *classes)}) as address:
+        words = ["--dry-run=server", "--disable-openapi-validation", "--kube-apiserver", address]
+        values = ["--values", str(VALUES), "--set", f"tls.signer=chart,{value}"]
+        done = _helm("install", "rok", str(CHART), *words, *values)
+    assert done.returncode == 0, done.stderr
+    notes = done.stdout.partition("NOTES:")[2]
+    assert ("the default class of this cluster is standard, too" in notes) is warned

@@ -42,7 +42,7 @@ def cluster() -> Iterator[ServedCluster]:
 def cuts_of(cluster: ServedCluster) -> Iterator[Any]:
     """Give the cuts of the nodes where they are now."""
     roster = MemoryRoster()
-    directory = Directory(roster, Dialling(cluster.authority.issue(CONTROLLER).read(), NODES, DRIVER, 4))
+    directory = Directory(roster, Dialling(cluster.authority.issue(CONTROLLER).read(), NODES, DRIVER, 4), 4)
     roster.watch(directory.refresh)
     roster.set(*(node.port for node in cluster.nodes))
     try:

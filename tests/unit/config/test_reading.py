@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import tomllib
 from pathlib import Path
 
@@ -150,7 +152,24 @@ def test_serve_settings_come_back_from_json_as_they_went() -> None:
     serve = read_settings({"target_root": ["/a"], "image_size": "5Gi", "metrics": ":0"}).serve
     assert ServeSettings.from_json(serve.to_json()) == serve
     assert serve.image_size == 5 << 30
-    assert serve.metrics == "0.0.0.0:0"
+    assert serve.metrics is not None
+
+
+def _is_here(family: socket.AddressFamily, host: str) -> bool:
+    with socket.socket(family) as tried:
+        return tried.connect_ex((host, 1)) == errno.ECONNREFUSED
+
+
+def test_a_port_alone_stands_for_all_addresses_of_both_families() -> None:
+    metrics = read_settings({"metrics": ":0"}).serve.metrics
+    assert metrics is not None
+    host = metrics.removesuffix(":0").strip("[]")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+        server.bind((host, 0))
+        server.listen()
+        for family, own in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            if _is_here(family, own):
+                socket.create_connection((own, server.getsockname()[1]), 5).close()
 
 
 def test_the_example_settings_file_of_the_reference_is_valid() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -89,6 +90,49 @@ def test_a_volume_asked_for_on_a_node_that_is_away_is_not_made_elsewhere(
     refused = refusal(cluster, "CreateVolume", create_request("new", accessibility_requirements=both))
     assert refused.code is grpc.StatusCode.UNAVAILABLE
     assert len(cluster.nodes[1].pool.volumes()) == before
+
+
+def test_a_volume_asked_for_again_while_its_node_is_out_of_the_roster_is_not_sent_elsewhere(
+    cluster: FakeCluster,
+) -> None:
+    """A driver that begins anew takes no calls for a moment; the volume may be made already, though nobody was told."""
+    node, request = cluster.nodes[0], create_request("v", accessibility_requirements=at("node-1"))
+    made = cluster.call("CreateVolume", request).volume.volume_id
+    address = node.address
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.UNAVAILABLE
+    node.come(address)
+    cluster.roster.set(address, cluster.nodes[1].address)
+    assert cluster.call("CreateVolume", request).volume.volume_id == made
+
+
+def test_a_place_whose_pool_has_got_another_name_is_no_place_any_more(cluster: FakeCluster) -> None:
+    node = cluster.nodes[0]
+    made_on(cluster, node)
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address, node.come(name="renamed"))
+    request = create_request("new", accessibility_requirements=at("node-1"))
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_place_whose_node_is_gone_for_good_is_no_place_any_more(cluster: FakeCluster) -> None:
+    node = cluster.nodes[0]
+    made_on(cluster, node)
+    node.leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    cluster.roster.gone.add(node.pool.id)
+    request = create_request("new", accessibility_requirements=at("node-1"))
+    assert refusal(cluster, "CreateVolume", request).code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_node_that_left_the_roster_is_none_for_volumes_that_ask_for_no_place(cluster: FakeCluster) -> None:
+    for number in range(4):
+        cluster.volume(f"before-{number}")
+    cluster.nodes[0].leave()
+    cluster.roster.set(cluster.nodes[1].address)
+    for number in range(8):
+        assert cluster.of(cluster.volume(f"v-{number}").volume_id) is cluster.nodes[1]
 
 
 def test_a_clone_waits_for_the_node_of_its_source(cluster: FakeCluster) -> None:
@@ -289,6 +333,34 @@ def test_who_looks_through_the_lines_is_not_disturbed_by_one_that_goes(cluster: 
     assert len([first, *looking]) == 2
 
 
+def test_calls_for_a_node_that_says_nothing_leave_workers_for_the_others(cluster: FakeCluster) -> None:
+    away, here = (made_on(cluster, node) for node in cluster.nodes)
+    codes: list[grpc.StatusCode] = []
+    over = threading.Event()
+
+    def insist() -> None:
+        while not over.is_set():
+            codes.append(refusal(cluster, "ControllerGetVolume", csi.ControllerGetVolumeRequest(volume_id=away)).code)
+            over.wait(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # shakes no hands
+        cluster.roster.set(f"127.0.0.1:{silent.getsockname()[1]}", cluster.nodes[1].address)
+        callers = [threading.Thread(target=insist) for _ in range(40)]  # more than the switchboard has workers
+        for caller in callers:
+            caller.start()
+        waits: list[float] = []
+        while len(waits) < 12:
+            began = time.monotonic()
+            assert get(cluster, here).volume_id == here
+            waits.append(time.monotonic() - began)
+            time.sleep(0.4)
+        over.set()
+        for caller in callers:
+            caller.join(timeout=30)
+    assert max(waits) < 1.0
+    assert set(codes) == {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED}
+
+
 @pytest.mark.slow
 def test_a_node_that_vanishes_without_a_word_is_noticed_while_a_call_waits_for_it(cluster: FakeCluster) -> None:
     volume = made_on(cluster, cluster.nodes[0])
@@ -308,6 +380,19 @@ def test_a_node_that_vanishes_without_a_word_is_noticed_while_a_call_waits_for_i
         assert refused.value.code is grpc.StatusCode.UNAVAILABLE
         assert time.monotonic() - began < 25
         may_go_on.set()
+
+
+def test_more_calls_at_once_than_a_line_has_places_wait_their_turn_on_a_node_that_works(cluster: FakeCluster) -> None:
+    volume = made_on(cluster, cluster.nodes[0])
+    time.sleep(1.1)  # the line has been idle
+    cluster.nodes[0].before = lambda context: time.sleep(0.4)
+    found: list[str] = []
+    callers = [threading.Thread(target=lambda: found.append(get(cluster, volume).volume_id)) for _ in range(14)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(timeout=30)
+    assert found == [volume] * 14
 
 
 def test_a_node_that_hangs_keeps_nobody_else_waiting(cluster: FakeCluster) -> None:

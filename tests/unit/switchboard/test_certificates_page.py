@@ -32,7 +32,7 @@ def test_the_pages_certificates_let_the_switchboard_in(tmp_path: Path) -> None:
     node, roster = FakeNode("worker-1", MemoryPool(tmp_path), files[NODES]), MemoryRoster()
     try:
         roster.nodes = frozenset({NodeAddress(node.come())})
-        directory = Directory(roster, Dialling(files[CONTROLLER].read(), NODES, DRIVER, 4))
+        directory = Directory(roster, Dialling(files[CONTROLLER].read(), NODES, DRIVER, 4), 4)
         assert [route.pool for route in directory.answering()] == [node.pool.id]
         directory.close()
     finally:

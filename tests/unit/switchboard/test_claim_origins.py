@@ -13,7 +13,7 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.csi.status import Refusal, Relayed
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import RosterAway, TimelineAway
-from rokcsi.switchboard.claim_origins import ClaimOrigins
+from rokcsi.switchboard.claim_origins import ClaimOrigins, NoTimeline
 from tests.fakes.certificates import Authority
 from tests.fakes.csi_caller import Refused
 from tests.fakes.switchboards import FakeCluster, fake_cluster
@@ -112,3 +112,16 @@ def test_a_handle_that_is_no_snapshot_of_ours_makes_nothing(cluster: FakeCluster
     with pytest.raises(Refused) as refused:
         cluster.volume("pvc-1", parameters=PARAMETERS)
     assert refused.value.code is grpc.StatusCode.NOT_FOUND
+
+
+def test_without_a_timeline_an_annotated_claim_gets_no_volume_rather_than_an_empty_one(
+    folder: Path, authority: Authority, told: Told
+) -> None:
+    told.written[CLAIM] = ORIGIN
+    with fake_cluster(folder, authority, origins=ClaimOrigins(told, NoTimeline())) as cluster:
+        with pytest.raises(Refused) as refused:
+            cluster.volume("pvc-1", parameters=PARAMETERS)
+        assert refused.value.code is grpc.StatusCode.UNAVAILABLE
+        assert "checkpoints.enabled" in refused.value.message
+        assert not any(node.pool.volumes() for node in cluster.nodes)
+        assert cluster.volume("pvc-2").volume_id

@@ -141,7 +141,7 @@ def announced_by(cluster: FakeCluster, certificates: Certificates, driver: str =
     """Give why a switchboard with these certificates does not take the first node for one; empty where it does."""
     roster = MemoryRoster()
     roster.nodes = frozenset({NodeAddress(cluster.nodes[0].address)})
-    directory = Directory(roster, Dialling(certificates, NODES, driver, 4))
+    directory = Directory(roster, Dialling(certificates, NODES, driver, 4), 4)
     directory.answering()
     found = [line.heard.why_away for line in directory.away()]
     directory.close()

@@ -77,6 +77,14 @@ def test_forgetting_appends_to_the_file_once(tmp_path: Path) -> None:
     assert list(roster.pools_of("worker-9")) == []
 
 
+def test_a_file_whose_last_line_is_not_ended_stays_right_when_a_pool_is_forgotten(tmp_path: Path) -> None:
+    roster = write(tmp_path / "nodes", "node 10.0.0.2:9811 worker-2")
+    pool = PoolId.fresh()
+    roster.forget("worker-9", [pool])
+    assert [each.machine for each in roster.addresses()] == ["worker-2"]
+    assert set(roster.forgotten()) == {pool}
+
+
 @pytest.mark.parametrize("name", ["worker-1", "10.0.0.1:9811"])
 def test_a_node_that_is_listed_cannot_be_forgotten(tmp_path: Path, name: str) -> None:
     roster = write(tmp_path / "nodes", "node 10.0.0.1:9811 worker-1\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from rokcsi.pools.specification import PoolSpecification
-from rokcsi.wiring.needs import needs, unmet
+from rokcsi.wiring.needs import needs, unmet, xfs_need
 
 
 def in_folder(folder: Path) -> PoolSpecification:
@@ -45,3 +46,24 @@ def test_each_kind_of_pool_has_needs_of_its_own() -> None:
     assert {"device-mapper", "lvm"} <= words("lvm:vg/thin")
     assert {"device-mapper", "lvm"} <= words("lvm-direct:vg/thin")
     assert {"ZFS", "zfs"} <= words("zfs:tank/rokcsi")
+
+
+@pytest.mark.parametrize(
+    ("filesystems", "folder", "met"),
+    [
+        ("nodev\tsysfs\n\txfs\n", None, True),
+        ("nodev\tsysfs\n\text4\n", "kernel/fs/xfs", True),
+        ("nodev\tsysfs\n\text4\n", "kernel/fs/ext4", False),
+        ("nodev\tsysfs\n\text4\n", None, True),  # a container sees no modules, and the kernel loads them without it
+    ],
+)
+def test_xfs_is_missing_only_where_the_kernels_modules_are_seen_and_have_none(
+    tmp_path: Path, filesystems: str, folder: str | None, *, met: bool
+) -> None:
+    known, modules = tmp_path / "filesystems", tmp_path / "modules"
+    known.write_text(filesystems)
+    if folder is not None:
+        (modules / os.uname().release / folder).mkdir(parents=True)
+    found = xfs_need(known, modules)
+    assert found.met is met
+    assert found.met or found.remedy
