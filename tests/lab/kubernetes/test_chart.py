@@ -219,22 +219,6 @@ def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("rok-node", False)
 
 
-def test_the_authority_outlives_whatever_it_has_signed() -> None:
-    """What is signed just before the authority is renewed is good for as long as the old authority still is."""
-    made = _objects(_made())
-    certificates = {each["metadata"]["name"]: each["spec"] for each in made if each["kind"] == "Certificate"}
-    authority = certificates.pop("rok-authority")
-    assert set(certificates) == {"rok-controller", "rok-node"}
-    for signed in certificates.values():
-        assert _hours(authority["renewBefore"]) >= _hours(signed["duration"])
-    # Else one side would trust the other only after both were renewed.
-    assert authority["privateKey"]["rotationPolicy"] == "Never"
-
-
-def _hours(duration: str) -> int:
-    return int(duration.removesuffix("h"))
-
-
 def test_a_driver_that_is_slow_to_open_its_pool_is_not_killed_and_a_slow_answer_is_an_answer() -> None:
     pods = [
         each["spec"]["template"]["spec"] for each in _objects(_made()) if each["kind"] in {"Deployment", "DaemonSet"}
