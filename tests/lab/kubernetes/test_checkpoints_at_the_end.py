@@ -127,6 +127,7 @@ def test_a_deleted_namespace_takes_its_checkpoints_with_it(driver: Kubectl) -> N
     gone.make(wanted("work"), job("train", "echo secret >/work/x; sync", ["work"]))
     pod, texts = ended(gone, "train")
     address = after(texts, pod)
+    assert kept(driver, gone.namespace)
     driver("delete", "namespace", gone.namespace, "--timeout=120s")
     eventually(lambda: not kept(driver, gone.namespace), 180, every=2.0)
     driver("create", "namespace", gone.namespace)
@@ -138,5 +139,6 @@ def test_a_deleted_namespace_takes_its_checkpoints_with_it(driver: Kubectl) -> N
 
 
 def kept(driver: Kubectl, namespace: str) -> bool:
-    """Tell whether the catalogue has anything of a namespace's pods."""
-    return bool(attempts(driver, namespace))
+    """Tell whether the timeline has a catalogue of a namespace, or what belongs to one."""
+    name = timeline_pod(driver)["metadata"]["name"]
+    return f"{namespace}.sqlite" in driver("exec", name, "--", "ls", "/var/lib/rokcsi/catalogs")
