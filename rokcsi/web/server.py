@@ -1,4 +1,4 @@
-"""The HTTP server of the door: TLS with our own certificate, threads, limits, and nothing of a request in the log."""
+"""The HTTP server of a door: TLS with our own certificate, threads, limits, and nothing of a request in the log."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from rokcsi.model.errors import InvalidRequest, SocketTaken
 from rokcsi.model.people import TOKEN_HEADER
 from rokcsi.observe.http_server import BackgroundServer
 from rokcsi.observe.logs import request
-from rokcsi.web.door import Answer, Asked, Door
-from rokcsi.web.wire import refused
+from rokcsi.web.exchange import Answer, Answers, Asked, refused
 
 _SILENT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
@@ -26,9 +25,9 @@ _MOST_AT_ONCE = 32
 
 
 class DoorServer(BackgroundServer):
-    """Serves a door at HOST:PORT; raises SocketTaken, and InvalidRequest for a bad certificate or key."""
+    """Serves a door at HOST:PORT, as the setting `called` says; raises SocketTaken, InvalidRequest for bad files."""
 
-    def __init__(self, address: str, certificate: Path, key: Path, door: Door) -> None:
+    def __init__(self, address: str, certificate: Path, key: Path, door: Answers, called: str = "people") -> None:
         host, _, port = address.rpartition(":")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -39,15 +38,15 @@ class DoorServer(BackgroundServer):
         try:
             server = _Server((host.strip("[]"), int(port)), context, door)
         except OSError as error:
-            raise SocketTaken(f"nobody can listen on {address}: {error.strerror}; choose another --people") from error
-        super().__init__(server, "people")
+            raise SocketTaken(f"nobody can listen on {address}: {error.strerror}; choose another --{called}") from error
+        super().__init__(server, called)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 16
 
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext, door: Door) -> None:
+    def __init__(self, address: tuple[str, int], context: ssl.SSLContext, door: Answers) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.context = context
         self.door = door
