@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
-from rokcsi.model.claims import Claim, SourceKind
+from rokcsi.model.claims import Claim, NamespacedName, Source, SourceKind
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.errors import (
     Damaged,
@@ -22,9 +23,11 @@ from rokcsi.model.errors import (
     SourceNotReady,
 )
 from rokcsi.model.ids import PoolId
+from rokcsi.timeline import first_nodes
 from rokcsi.timeline.first_nodes import TimelyFirstNodes
 from rokcsi.timeline.whereabouts import Whereabouts
 from tests.fakes.claims import HANDLE, POOL, CountedPlacements, KnownPlaces, MemoryClaims, claim
+from tests.fakes.patience import eventually
 
 
 class House:
@@ -114,11 +117,15 @@ class SlowPlaces:
         return f"node of {pool}"
 
 
-def test_whoever_is_slow_is_not_waited_for() -> None:
+def of_source(name: str) -> Claim:
+    return replace(claim(), source=Source(SourceKind.SNAPSHOT, name))
+
+
+def test_whoever_is_slow_is_not_waited_for_nor_asked_for_nobody() -> None:
     places, log = SlowPlaces(), CountedPlacements()
     nodes = TimelyFirstNodes(Whereabouts(MemoryClaims(), places), log, 0.05)
     began = time.monotonic()
-    answers = [nodes.node_for(claim()) for _ in range(12)]  # more than there are workers
+    answers = [nodes.node_for(of_source(f"s{number}")) for number in range(12)]  # more than there are workers
     assert time.monotonic() - began < 10
     assert set(answers) == {""}
     assert log.counted == {"too_late": 12}
@@ -126,6 +133,40 @@ def test_whoever_is_slow_is_not_waited_for() -> None:
     nodes.stop()
     assert len(places.limits) <= 8  # the others had not begun, and never do
     assert all(limit is not None and limit <= 0.05 for limit in places.limits)
+
+
+def test_a_crowd_of_clones_of_one_source_is_one_question() -> None:
+    places, log = SlowPlaces(), CountedPlacements()
+    nodes = TimelyFirstNodes(Whereabouts(MemoryClaims(), places), log, 20.0)
+    names = [NamespacedName("work", f"again-{number}") for number in range(20)]
+    with ThreadPoolExecutor(20) as crowd:
+        answers = [crowd.submit(nodes.node_for, claim(name=name)) for name in names]
+        eventually(lambda: places.limits)
+        places.go.set()
+        assert {answer.result(20) for answer in answers} == {f"node of {POOL}"}
+    assert log.counted == {"placed": 20}
+    assert len(places.limits) == 1
+    nodes.stop()
+
+
+def test_what_was_found_holds_for_a_while_and_for_its_own_namespace_only(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_nodes, "SHARED_SECONDS", 60.0)
+    assert house.nodes.node_for(claim()) == "here"
+    house.places.nodes = {POOL: "elsewhere"}
+    assert house.nodes.node_for(claim()) == "here"
+    assert house.nodes.node_for(claim(name=NamespacedName("theirs", "again"))) == "elsewhere"
+    monkeypatch.setattr(first_nodes, "SHARED_SECONDS", 0.0)
+    assert house.nodes.node_for(claim()) == "elsewhere"
+
+
+def test_what_could_not_be_found_is_asked_anew(house: House) -> None:
+    house.claims.handle = SourceNotReady("still being taken")
+    assert house.nodes.node_for(claim()) == ""
+    house.claims.handle = HANDLE
+    assert house.nodes.node_for(claim()) == "here"
+    assert house.log.counted == {"source_not_ready": 1, "placed": 1}
 
 
 def test_after_the_end_claims_are_left_for_later(house: House) -> None:
