@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("node.pool=nfs:/export", "node.pool"),
         ("storageClass.filesystem=btrfs", "storageClass.filesystem"),
         ("timeline.metricsPort=0", "timeline.metricsPort"),
+        ("placement.port=0", "placement.port"),
+        ("placement.admission=perhaps", "placement.admission"),
         ("storageclass.name=typo", "storageclass"),
         ("sidecars.provisioner.image=", "sidecars.provisioner.image is empty"),
     ],
@@ -109,3 +112,60 @@ def test_the_privileged_pods_have_no_rights_at_the_api_server() -> None:
     [nodes] = [each for each in objects if each["kind"] == "DaemonSet"]
     spec = nodes["spec"]["template"]["spec"]
     assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("rok-node", False)
+
+
+def _of_kind(made: subprocess.CompletedProcess[str], kind: str, name: str) -> Object:
+    [found] = [each for each in _objects(made) if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def _webhook(made: subprocess.CompletedProcess[str]) -> Object:
+    [webhook] = _of_kind(made, "MutatingWebhookConfiguration", "rok-placement")["webhooks"]
+    return dict(webhook)
+
+
+def test_a_webhook_that_does_not_answer_keeps_no_claim_from_being_made() -> None:
+    webhook = _webhook(_made())
+    assert (webhook["failurePolicy"], webhook["timeoutSeconds"], webhook["sideEffects"]) == ("Ignore", 1, "None")
+    [rule] = webhook["rules"]
+    assert (rule["operations"], rule["resources"]) == (["CREATE"], ["persistentvolumeclaims"])
+
+
+@pytest.mark.parametrize("checkpoints", ["true", "false"])
+def test_the_webhook_asks_at_the_services_port_that_the_timeline_serves(checkpoints: str) -> None:
+    made = _made(f"checkpoints.enabled={checkpoints}", "placement.port=7777")
+    asked = _webhook(made)["clientConfig"]["service"]
+    service = _of_kind(made, "Service", asked["name"])
+    [port] = [each for each in service["spec"]["ports"] if each["port"] == asked["port"]]
+    [container] = _of_kind(made, "Deployment", "rok-timeline")["spec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each["containerPort"] for each in container["ports"]}[port["targetPort"]] == 7777
+    assert "--admission=0.0.0.0:7777" in container["args"]
+
+
+def test_the_charts_own_certificate_is_trusted_by_the_api_server_for_the_services_name(tmp_path: Path) -> None:
+    made = _made("tls.signer=chart")
+    tls = _of_kind(made, "Secret", "rok-admission-tls")["data"]
+    assert _webhook(made)["clientConfig"]["caBundle"] == tls["ca.crt"]
+    for name in ("ca.crt", "tls.crt"):
+        (tmp_path / name).write_bytes(base64.b64decode(tls[name]))
+    where = _webhook(made)["clientConfig"]["service"]
+    asked = ("-verify_hostname", f"{where['name']}.{where['namespace']}.svc")
+    verify = ["openssl", "verify", "-CAfile", str(tmp_path / "ca.crt"), *asked, str(tmp_path / "tls.crt")]
+    assert subprocess.run(verify, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def test_cert_manager_puts_the_authority_into_the_webhook() -> None:
+    made = _made()
+    configuration = _of_kind(made, "MutatingWebhookConfiguration", "rok-placement")
+    namespace, name = configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"].split("/")
+    certificate = _of_kind(made, "Certificate", name)
+    assert certificate["metadata"]["namespace"] == namespace
+    assert f"rok-timeline.{namespace}.svc" in certificate["spec"]["dnsNames"]
+    assert certificate["spec"]["secretName"] == "rok-admission-tls"
+
+
+def test_without_admission_nothing_of_it_is_made() -> None:
+    made = _made("placement.admission=false")
+    assert made.returncode == 0, made.stderr
+    assert "admission" not in made.stdout
+    assert "rok-timeline" not in [each["metadata"]["name"] for each in _objects(made) if each["kind"] == "Service"]
