@@ -95,7 +95,7 @@ class TimelyFirstNodes:
     def _left(self, claim: Claim, error: Exception) -> None:
         outcome = next((each for kind, each in _OUTCOMES if isinstance(error, kind)), AtCreation.FAILED)
         self._log.at_creation(outcome)
-        told = {"claim": str(claim.name), "reason": outcome.value, "error": str(error)}
+        told = {"claim": str(claim.name), "reason": outcome.value, "error": str(error) or type(error).__name__}
         if outcome is AtCreation.FAILED:
             _log.error("unexpected; a clone's node is said later", exc_info=error, extra=told)
         else:
