@@ -139,7 +139,7 @@ def test_the_webhook_asks_at_the_services_port_that_the_timeline_serves(checkpoi
     [port] = [each for each in service["spec"]["ports"] if each["port"] == asked["port"]]
     [container] = _of_kind(made, "Deployment", "rok-timeline")["spec"]["template"]["spec"]["containers"]
     assert {each["name"]: each["containerPort"] for each in container["ports"]}[port["targetPort"]] == 7777
-    assert "--admission=0.0.0.0:7777" in container["args"]
+    assert "--admission=:7777" in container["args"]
 
 
 def test_the_charts_own_certificate_is_trusted_by_the_api_server_for_the_services_name(tmp_path: Path) -> None:
