@@ -62,7 +62,12 @@ def test_the_api_server_sees_the_timelines_own_certificate_unless_told_otherwise
     assert asked.admission == AdmissionSettings("0.0.0.0:9815", "/tls/tls.crt", "/tls/tls.key")
     assert TimelineSettings.from_json(asked.to_json()) == asked
     own = timeline(
-        {**CONTROLLER, "admission": ":9815", "admission_certificate": "/own/tls.crt", "admission_key": "/own/tls.key"}
+        {
+            **CONTROLLER,
+            "admission": "0.0.0.0:9815",
+            "admission_certificate": "/own/tls.crt",
+            "admission_key": "/own/tls.key",
+        }
     )
     assert own.admission == AdmissionSettings("0.0.0.0:9815", "/own/tls.crt", "/own/tls.key")
 
@@ -70,7 +75,7 @@ def test_the_api_server_sees_the_timelines_own_certificate_unless_told_otherwise
 @pytest.mark.parametrize("name", ["admission_certificate", "admission_key"])
 def test_a_certificate_without_its_key_is_named_and_the_other_way_round(name: str) -> None:
     with pytest.raises(InvalidRequest, match=r"the setting admission_(certificate|key) is not set"):
-        timeline({**CONTROLLER, "admission": ":9815", name: "/own/file"})
+        timeline({**CONTROLLER, "admission": "0.0.0.0:9815", name: "/own/file"})
 
 
 @pytest.mark.parametrize("name", NODE)
