@@ -64,6 +64,9 @@ CheckpointBytes = Annotated[Text, typer.Option(metavar="SIZE", help="The most th
 CheckpointLimit = Annotated[Text, typer.Option(metavar="SHARE", help="Take none where a pool is fuller.")]
 ServeVisits = Annotated[Text, typer.Option("--listen", metavar="HOST:PORT", help="Where nodes and the controller ask.")]
 People = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where people ask (rokctl --context).")]
+Admission = Annotated[Text, typer.Option(metavar="HOST:PORT", help="Where the API server asks for clones' nodes.")]
+AdmissionCertificate = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of the certificate shown there.")]
+AdmissionKey = Annotated[Text, typer.Option(metavar="FILE", help="PEM file of that certificate's key.")]
 Nodes = Annotated[Text, typer.Option(metavar="KIND:PLACE", help="Where the nodes are found.")]
 
 
@@ -178,6 +181,9 @@ def serve_timeline(
     nodes: Nodes = None,
     listen: ServeVisits = None,
     people: People = None,
+    admission: Admission = None,
+    admission_certificate: AdmissionCertificate = None,
+    admission_key: AdmissionKey = None,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     tls_authorities: Authorities = None,
@@ -197,7 +203,8 @@ def serve_timeline(
     """Serve what watches a cluster's claims and pods: it sends clones to the node that holds their source's data.
 
     With `--listen` it takes checkpoints at the mount, too, and keeps their catalogues; with
-    `--people` users of the cluster ask for them there.
+    `--people` users of the cluster ask for them there. With `--admission` a clone has its
+    node before the scheduler sees it: for a MutatingWebhookConfiguration.
 
     One is enough. It reaches the cluster as the pod it runs in, else as KUBECONFIG says, and
     asks the nodes which pool they serve with the controller's certificate.

@@ -223,6 +223,15 @@ class Declared(BaseSettings):
         None,
         description="HOST:PORT where the timeline answers people (rokctl --context) over TLS (default: it answers nobody)",
     )
+    admission: Annotated[str | None, BeforeValidator(_host_and_port)] = Field(
+        None,
+        description="HOST:PORT where the API server asks the timeline for the node of a clone's claim that is being made,"
+        " over TLS (default: it does not, and claims get their node once they are there)",
+    )
+    admission_certificate: _File = Field(
+        None, description="the PEM file of the certificate shown there (default: that of tls_certificate)"
+    )
+    admission_key: _File = Field(None, description="the PEM file of that certificate's key (default: that of tls_key)")
     checkpoint_deadline: float = Field(
         10.0, ge=0.1, le=100.0, description="how many seconds a pod's volumes wait for a checkpoint, 0.1 to 100"
     )

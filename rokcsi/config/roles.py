@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rokcsi.config.settings import CheckpointSettings, NetworkSettings, ServeSettings
+from rokcsi.config.settings import AdmissionSettings, CheckpointSettings, NetworkSettings, ServeSettings
 from rokcsi.model.errors import InvalidRequest
 
 
@@ -126,7 +126,8 @@ class SwitchboardSettings:
 class TimelineSettings:
     """What `rokcsi serve timeline` needs: where the nodes are, and how it shows who it is.
 
-    Without `listen` it serves nobody: it sends clones to their nodes, and takes no checkpoints.
+    Without `listen` it takes no checkpoints: it only sends clones to their nodes. Without `admission` it does so
+    once their claims are there.
     """
 
     driver_name: str
@@ -139,6 +140,7 @@ class TimelineSettings:
     listen: str | None
     tls: TlsFiles
     checkpoints: CheckpointSettings
+    admission: AdmissionSettings | None
 
     @classmethod
     def of(cls, driver: ServeSettings, network: NetworkSettings, checkpoints: CheckpointSettings) -> TimelineSettings:
@@ -154,6 +156,7 @@ class TimelineSettings:
             listen=network.listen,
             tls=TlsFiles.of(network),
             checkpoints=checkpoints,
+            admission=_admission(network),
         )
 
     def to_json(self) -> str:
@@ -164,12 +167,26 @@ class TimelineSettings:
     def from_json(cls, text: str) -> TimelineSettings:
         """Read what `to_json` gave; raise KeyError, TypeError or ValueError for anything else."""
         fields: dict[str, Any] = json.loads(text)
-        return cls(**_parts(fields), **fields)
+        asked = fields.pop("admission")
+        return cls(**_parts(fields), admission=AdmissionSettings(**asked) if asked else None, **fields)
 
 
 def _parts(fields: dict[str, Any]) -> dict[str, Any]:
     """Take what all roles have out of the fields of a JSON object."""
     return {"tls": TlsFiles(**fields.pop("tls")), "checkpoints": CheckpointSettings(**fields.pop("checkpoints"))}
+
+
+def _admission(network: NetworkSettings) -> AdmissionSettings | None:
+    """Give where the API server asks, None where it does not; raise InvalidRequest for a certificate without a key."""
+    if network.admission is None:
+        return None
+    files = network.admission_certificate, network.admission_key
+    if files == (None, None):
+        files = network.tls_certificate, network.tls_key
+    certificate, key = (
+        _set(name, each) for name, each in zip(("admission_certificate", "admission_key"), files, strict=True)
+    )
+    return AdmissionSettings(network.admission, certificate, key)
 
 
 def _set(name: str, value: str | None) -> str:

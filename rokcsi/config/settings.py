@@ -62,6 +62,18 @@ class NetworkSettings:
     node_identity: str
     nodes: str | None
     plugins_registry: str | None
+    admission: str | None
+    admission_certificate: str | None
+    admission_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionSettings:
+    """Where the API server asks for the nodes of clones that are being made; paths of PEM files."""
+
+    listen: str
+    certificate: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

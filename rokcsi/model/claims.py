@@ -5,7 +5,8 @@ The cluster's scheduler does not see where a source's data is. So somebody has t
     claim seen → its source's handle → the pool's node → stamped on the claim → provisioned there
 
 `Claims` and `Notices` are the cluster (`kube/`), `Places` is whoever knows the nodes; the
-deciding between them is `timeline/`.
+deciding between them is `timeline/`. A claim can be stamped while it is being made, too
+(`FirstNodes`): before the scheduler sees it, and without a second write.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from rokcsi.model.ids import PoolId
@@ -48,7 +49,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim with a source; `version` is what the API server had when it was read, `node` the one chosen, if any."""
+    """A claim with a source; `version` is what the API server had when it was read, `node` the one chosen, if any.
+
+    One that is only being made has neither uid nor version, and maybe no name yet.
+    """
 
     name: NamespacedName
     uid: str
@@ -135,6 +139,26 @@ class Notices(Protocol):
         """Write it down, or that it was said once more; raise RosterAway."""
 
 
+class AtCreation(StrEnum):
+    """What became of a claim while it was being made: it got its node, or why that is left to whoever sees it later."""
+
+    PLACED = "placed"
+    NOT_OURS = "not_ours"
+    SOURCE_NOT_READY = "source_not_ready"
+    SOURCE_REFUSED = "source_refused"
+    NODE_AWAY = "node_away"
+    CLUSTER_AWAY = "cluster_away"
+    TOO_LATE = "too_late"
+    FAILED = "failed"
+
+
+class FirstNodes(Protocol):
+    """Whoever knows a claim's node before there is the claim."""
+
+    def node_for(self, claim: Claim) -> str:
+        """Give the node of its source's data, empty where nobody can say so at once; never raises."""
+
+
 class Places(Protocol):
     """Whoever knows which node serves a pool."""
 
@@ -147,6 +171,13 @@ class Refusals(Protocol):
 
     def refused(self, reason: str) -> None:
         """Take note that an owner was told why there is not what they asked for."""
+
+
+class CreationLog(Protocol):
+    """Counts what becomes of claims while they are being made; may be called from many threads at once."""
+
+    def at_creation(self, outcome: AtCreation) -> None:
+        """Take note of one."""
 
 
 class PlacementLog(Refusals, Protocol):

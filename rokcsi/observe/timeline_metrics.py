@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from rokcsi.model.claims import AtCreation
 from rokcsi.observe.metrics import CALL_SECONDS
 
 
@@ -19,6 +20,14 @@ class TimelineMetrics:
         self._refused = Counter(
             "rokcsi_clones_not_placed", "Events that say why a clone cannot be made.", ["reason"], registry=registry
         )
+        self._at_creation = Counter(
+            "rokcsi_clones_at_creation",
+            "Claims to be cloned that were asked about while they were being made.",
+            ["outcome"],
+            registry=registry,
+        )
+        for each in AtCreation:
+            self._at_creation.labels(each.value)
         self._waiting = Gauge("rokcsi_clones_waiting", "Claims to be cloned without a volume.", registry=registry)
 
         self._parts = Histogram(
@@ -45,6 +54,10 @@ class TimelineMetrics:
     def placed(self, *, corrected: bool) -> None:
         """Count a claim that got its node; `corrected` where another had been chosen."""
         self._placed.labels("wrong" if corrected else "none").inc()
+
+    def at_creation(self, outcome: AtCreation) -> None:
+        """Count what became of a claim while it was being made."""
+        self._at_creation.labels(outcome.value).inc()
 
     def refused(self, reason: str) -> None:
         """Count a notice to a claim's owner."""

@@ -16,7 +16,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from rokcsi.model.claims import Claim, Claims, NamespacedName, PlacementLog, Places, SourceKind
+from rokcsi.model.claims import Claim, Claims, NamespacedName, PlacementLog, Places
 from rokcsi.model.errors import (
     CatalogUnreadable,
     ClaimChanged,
@@ -27,8 +27,9 @@ from rokcsi.model.errors import (
     SourceNotReady,
     Unavailable,
 )
-from rokcsi.model.ids import PoolId, pool_of_snapshot, pool_of_volume
+from rokcsi.model.ids import PoolId
 from rokcsi.timeline.telling import Telling
+from rokcsi.timeline.whereabouts import Whereabouts
 
 LOOK_AGAIN_SECONDS = 15.0
 AWAY_SECONDS = 3.0
@@ -63,7 +64,7 @@ class Placing:
 
     def __init__(self, claims: Claims, places: Places, telling: Telling, log: PlacementLog) -> None:
         self._claims = claims
-        self._places = places
+        self._whereabouts = Whereabouts(claims, places)
         self._telling = telling
         self._log = log
         self._stamps: dict[NamespacedName, _Writes] = {}
@@ -76,20 +77,18 @@ class Placing:
 
     def look(self, claim: Claim) -> float | None:
         """Place a claim; give the seconds after which to look again, None where it is none of ours. Raises RosterAway."""
-        if not self._claims.waits_for_us(claim):
-            return None
         try:
-            pool = _pool_of(claim, self._claims.handle_of_source(claim))
+            pool = self._whereabouts.pool_of(claim)
         except SourceNotReady:
             return _pause_by_age(claim)
         except (SourceNotAllowed, NotFound, CatalogUnreadable) as error:
             self._telling.tell(claim, "SourceRefused", str(error))
             return _SELDOM_SECONDS
-        return self._placed(claim, pool)
+        return None if pool is None else self._placed(claim, pool)
 
     def _placed(self, claim: Claim, pool: PoolId) -> float:
         try:
-            node = self._places.node_of(pool)
+            node = self._whereabouts.node_of(pool)
         except RosterAway:
             raise
         except NodeForgotten as error:
@@ -144,10 +143,6 @@ class Placing:
     def _data_is_on(self, pool: PoolId) -> str:
         node = self._claims.node_of(pool)
         return f"the source's data is on node {node}" if node else f"the source's data is in the pool {pool}"
-
-
-def _pool_of(claim: Claim, handle: str) -> PoolId:
-    return pool_of_volume(handle) if claim.source.kind is SourceKind.VOLUME else pool_of_snapshot(handle)
 
 
 def _pause_by_age(claim: Claim) -> float:

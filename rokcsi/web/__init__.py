@@ -1,5 +1,5 @@
-"""What people ask of a cluster's timeline, over HTTP: the door that it opens, and the line by which `rokctl` reaches it.
+"""What is asked of a cluster's timeline over HTTP: the doors that it opens, and the line by which `rokctl` reaches one.
 
-The only room that speaks HTTP with people. It knows protocols of the model; Kubernetes'
-own names for people, and the way through its API server, are in `kube/`.
+One door is for people, one for the API server (admission). The room knows protocols of the
+model; Kubernetes' own words, and the way through its API server, are in `kube/`.
 """

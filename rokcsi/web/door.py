@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from rokcsi.model import errors
 from rokcsi.model.origin import namespace_of
 from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
-from rokcsi.web.wire import Document, refused, written
+from rokcsi.web.exchange import Answer, Asked, Document, refused
+from rokcsi.web.wire import written
 
 _PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
 # A subdomain of RFC 1123, as Kubernetes demands: `..`, or a name with a slash, would be another place of its API.
@@ -42,24 +42,6 @@ _STATUSES: dict[type[errors.RokcsiError], int] = {
 _RIGHTS = {"GET": Right.LOOK, "POST": Right.TAKE, "PUT": Right.TAKE, "DELETE": Right.REMOVE}
 _METHODS = {False: {"GET", "POST"}, True: {"GET", "PUT", "DELETE"}}  # of all, of one
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request: `token` is what the asker shows, `body` JSON or nothing."""
-
-    method: str
-    path: str
-    token: str
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status of HTTP, and JSON."""
-
-    status: int
-    document: Document
 
 
 class Door:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from rokcsi.model.errors import NotSupported
 from rokcsi.model.history import Version
 from rokcsi.model.people import Wish
-from rokcsi.web.wire import Document, raised, read
+from rokcsi.web.exchange import Document
+from rokcsi.web.wire import raised, read
 
 
 class Way(Protocol):

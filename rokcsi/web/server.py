@@ -1,4 +1,4 @@
-"""The HTTP server of the door: TLS with our own certificate, threads, limits, and nothing of a request in the log."""
+"""The HTTP server of a door: TLS with our own certificate, threads, limits, and nothing of a request in the log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.people import TOKEN_HEADER
 from rokcsi.observe.http_server import BackgroundServer, BoundServer, Exchange
 from rokcsi.observe.logs import request
-from rokcsi.web.door import Answer, Asked, Door
-from rokcsi.web.wire import refused
+from rokcsi.web.exchange import Answer, Answers, Asked, refused
 
 _ANSWER_SECONDS = 60.0
 _MOST_BYTES = 64 * 1024
@@ -22,23 +21,23 @@ _MOST_DIGITS = 9
 
 
 class DoorServer(BackgroundServer):
-    """Serves a door at HOST:PORT; raises SocketTaken, and InvalidRequest for a bad certificate or key."""
+    """Serves a door at HOST:PORT, as the setting `called` says; raises SocketTaken, InvalidRequest for bad files."""
 
-    def __init__(self, address: str, certificate: Path, key: Path, door: Door) -> None:
+    def __init__(self, address: str, certificate: Path, key: Path, door: Answers, called: str = "people") -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise InvalidRequest(f"{certificate} and {key} are no certificate with its key: {error}") from error
-        super().__init__(_Server(address, context, door), "people")
+        super().__init__(_Server(address, context, door, f"--{called}"), called)
 
 
 class _Server(BoundServer):
-    def __init__(self, address: str, context: ssl.SSLContext, door: Door) -> None:
+    def __init__(self, address: str, context: ssl.SSLContext, door: Answers, option: str) -> None:
         self.context = context
         self.door = door
-        super().__init__(address, _Asking, "--people")
+        super().__init__(address, _Asking, option)
 
     def prepared(self, request: Any) -> Any:
         """Shake hands; whoever speaks no TLS is not answered."""

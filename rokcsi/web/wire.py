@@ -1,15 +1,13 @@
-"""Versions and refusals as JSON, the same on both sides of the line: a version is laid out as its row in the catalogue."""
+"""Versions as JSON, the same on both sides of the line, and refusals read back: a version is laid out as its row in the catalogue."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from rokcsi.catalog import rows
 from rokcsi.model import errors
 from rokcsi.model.history import Version
-
-Document = dict[str, Any]
+from rokcsi.web.exchange import Document
 
 
 def written(version: Version) -> Document:
@@ -28,12 +26,6 @@ def read(document: Document) -> Version:
         raise errors.NotSupported(
             f"the timeline tells of a checkpoint in other words than this rokctl knows ({error}); have the same version of both"
         ) from error
-
-
-def refused(error: errors.RokcsiError) -> Document:
-    """Give an error by its family and its words."""
-    family = next((each for each in type(error).__mro__ if errors.RokcsiError in each.__bases__), errors.RokcsiError)
-    return {"error": family.__name__, "message": str(error)}
 
 
 def raised(document: Document, status: int) -> errors.RokcsiError:

@@ -88,7 +88,13 @@ def _begin(
         from rokcsi.wiring.checkpoints import serve_checkpoints  # noqa: PLC0415 - brings the catalogue along
 
         origins = serve_checkpoints(settings, directory, api, calls, log, parts).origins
-    desk = Desk(KubernetesClaims(api, settings.driver_name, origins), PoolPlaces(directory), notices, log)
+    claims, places = KubernetesClaims(api, settings.driver_name, origins), PoolPlaces(directory)
+    if settings.admission is not None:
+        with kubernetes_client():
+            from rokcsi.wiring.admission import serve_admission  # noqa: PLC0415 - brings the client along
+
+        serve_admission(settings.admission, claims, places, log, parts)
+    desk = Desk(claims, places, notices, log)
     log.count_waiting(desk.waiting)
     desk.start()
     parts.callback(desk.stop)

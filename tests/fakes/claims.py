@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, Notice, Owned, Source, SourceKind
+from rokcsi.model.claims import AtCreation, Claim, HomelessPod, NamespacedName, Notice, Owned, Source, SourceKind
 from rokcsi.model.errors import ClaimChanged, PoolElsewhere, RokcsiError
 from rokcsi.model.ids import PoolId
 
@@ -126,6 +126,10 @@ class CountedPlacements:
     def placed(self, *, corrected: bool) -> None:
         """Count it."""
         self.counted["corrected" if corrected else "placed"] += 1
+
+    def at_creation(self, outcome: AtCreation) -> None:
+        """Count it."""
+        self.counted[outcome.value] += 1
 
     def refused(self, reason: str) -> None:
         """Count it."""

@@ -14,6 +14,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {  # with a slash before those that belo
     "apps/v1": ("Deployment", "DaemonSet"),
     "rbac.authorization.k8s.io/v1": ("Role", "RoleBinding", "/ClusterRole", "/ClusterRoleBinding"),
     "storage.k8s.io/v1": ("/StorageClass", "/CSIDriver", "/VolumeAttributesClass"),
+    "admissionregistration.k8s.io/v1": ("/MutatingWebhookConfiguration",),
     "snapshot.storage.k8s.io/v1": ("/VolumeSnapshotClass", "VolumeSnapshot"),
 }
 CLASSES = "/apis/storage.k8s.io/v1/storageclasses"

@@ -30,6 +30,24 @@ def a_claim(
     return {"metadata": metadata, "spec": spec}
 
 
+def a_review(claim: Object, **request: Any) -> Object:
+    """Give what the API server asks of a webhook about a claim that is being made: it has no uid and no version yet."""
+    metadata = {key: text for key, text in claim["metadata"].items() if key not in {"uid", "creationTimestamp"}}
+    asked = {
+        "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
+        "kind": {"group": "", "version": "v1", "kind": "PersistentVolumeClaim"},
+        "resource": {"group": "", "version": "v1", "resource": "persistentvolumeclaims"},
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "operation": "CREATE",
+        "userInfo": {"username": "admin", "groups": ["system:masters"]},
+        "object": {**claim, "metadata": metadata},
+        "oldObject": None,
+        "dryRun": False,
+    }
+    return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": asked | request}
+
+
 def a_snapshot(name: str, content: str) -> Object:
     """Give a snapshot that is bound to its content."""
     return {"metadata": _metadata(name), "status": {"boundVolumeSnapshotContentName": content}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -55,6 +56,8 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("node.pool=nfs:/export", "node.pool"),
         ("storageClass.filesystem=btrfs", "storageClass.filesystem"),
         ("timeline.metricsPort=0", "timeline.metricsPort"),
+        ("placement.port=0", "placement.port"),
+        ("placement.admission=perhaps", "placement.admission"),
         ("storageclass.name=typo", "storageclass"),
         ("sidecars.provisioner.image=", "sidecars.provisioner.image is empty"),
         ("node.pool=loopfile:/mnt/disk/pool", "node.poolDir"),
@@ -70,6 +73,7 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("checkpoints.mostBytes=10 apples", "mostBytes"),
         ("node.port=9810", "node.port"),
         ("checkpoints.enabled=true,timeline.metricsPort=9814", "timeline.metricsPort"),
+        ("timeline.metricsPort=9815", "placement.port"),
         (r"storageClass.parameters.csi\.storage\.k8s\.io/fstype=ext4", "storageClass.filesystem"),
     ],
 )
@@ -154,7 +158,7 @@ def test_cert_managers_authority_outlasts_all_that_it_signs_and_keeps_its_key() 
     left_at_renewal = _hours(authority["renewBefore"])
     assert 0 < left_at_renewal < _hours(authority["duration"])
     assert authority["privateKey"]["rotationPolicy"] == "Never"
-    assert sorted(made) == ["rok-controller", "rok-node"]
+    assert sorted(made) == ["rok-admission", "rok-controller", "rok-node"]
     assert {_hours(each["duration"]) for each in made.values()} == {left_at_renewal} == {30 * 24}
 
 
@@ -259,13 +263,14 @@ def _signed_over(*there: str) -> dict[str, dict[str, str]]:
 
 
 def test_certificates_of_the_charts_own_authority_are_kept_by_an_upgrade() -> None:
-    kept = _signed_over("rok-controller-tls", "rok-node-tls")
+    kept = _signed_over("rok-controller-tls", "rok-node-tls", "rok-admission-tls")
     assert {text for content in kept.values() for text in content.values()} == {BEFORE}
 
 
 @pytest.mark.parametrize("there", ["rok-controller-tls", "rok-node-tls"])
 def test_where_one_certificate_is_lost_both_are_signed_anew_by_one_authority(there: str) -> None:
     made = _signed_over(there)
+    made.pop("rok-admission-tls")  # it has an authority of its own
     assert len({content["ca.crt"] for content in made.values()}) == 1
     assert BEFORE not in {text for content in made.values() for text in content.values()}
 
@@ -293,3 +298,60 @@ def test_whoever_has_a_default_class_already_is_told_that_there_are_two_now(
     assert done.returncode == 0, done.stderr
     notes = done.stdout.partition("NOTES:")[2]
     assert ("the default class of this cluster is standard, too" in notes) is warned
+
+
+def _of_kind(made: subprocess.CompletedProcess[str], kind: str, name: str) -> Object:
+    [found] = [each for each in _objects(made) if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+def _webhook(made: subprocess.CompletedProcess[str]) -> Object:
+    [webhook] = _of_kind(made, "MutatingWebhookConfiguration", "rok-placement")["webhooks"]
+    return dict(webhook)
+
+
+def test_a_webhook_that_does_not_answer_keeps_no_claim_from_being_made() -> None:
+    webhook = _webhook(_made())
+    assert (webhook["failurePolicy"], webhook["timeoutSeconds"], webhook["sideEffects"]) == ("Ignore", 1, "None")
+    [rule] = webhook["rules"]
+    assert (rule["operations"], rule["resources"]) == (["CREATE"], ["persistentvolumeclaims"])
+
+
+@pytest.mark.parametrize("checkpoints", ["true", "false"])
+def test_the_webhook_asks_at_the_services_port_that_the_timeline_serves(checkpoints: str) -> None:
+    made = _made(f"checkpoints.enabled={checkpoints}", "placement.port=7777")
+    asked = _webhook(made)["clientConfig"]["service"]
+    service = _of_kind(made, "Service", asked["name"])
+    [port] = [each for each in service["spec"]["ports"] if each["port"] == asked["port"]]
+    [container] = _of_kind(made, "Deployment", "rok-timeline")["spec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each["containerPort"] for each in container["ports"]}[port["targetPort"]] == 7777
+    assert "--admission=:7777" in container["args"]
+
+
+def test_the_charts_own_certificate_is_trusted_by_the_api_server_for_the_services_name(tmp_path: Path) -> None:
+    made = _made("tls.signer=chart")
+    tls = _of_kind(made, "Secret", "rok-admission-tls")["data"]
+    assert _webhook(made)["clientConfig"]["caBundle"] == tls["ca.crt"]
+    for name in ("ca.crt", "tls.crt"):
+        (tmp_path / name).write_bytes(base64.b64decode(tls[name]))
+    where = _webhook(made)["clientConfig"]["service"]
+    asked = ("-verify_hostname", f"{where['name']}.{where['namespace']}.svc")
+    verify = ["openssl", "verify", "-CAfile", str(tmp_path / "ca.crt"), *asked, str(tmp_path / "tls.crt")]
+    assert subprocess.run(verify, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def test_cert_manager_puts_the_authority_into_the_webhook() -> None:
+    made = _made()
+    configuration = _of_kind(made, "MutatingWebhookConfiguration", "rok-placement")
+    namespace, name = configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"].split("/")
+    certificate = _of_kind(made, "Certificate", name)
+    assert certificate["metadata"]["namespace"] == namespace
+    assert f"rok-timeline.{namespace}.svc" in certificate["spec"]["dnsNames"]
+    assert certificate["spec"]["secretName"] == "rok-admission-tls"
+
+
+def test_without_admission_nothing_of_it_is_made() -> None:
+    made = _made("placement.admission=false")
+    assert made.returncode == 0, made.stderr
+    assert "admission" not in made.stdout
+    assert "rok-timeline" not in [each["metadata"]["name"] for each in _objects(made) if each["kind"] == "Service"]

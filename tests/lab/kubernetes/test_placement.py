@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.patience import eventually
 from tests.lab.kubernetes.kubectl import Kubectl, named
-from tests.lab.kubernetes.objects import claim, of_claim, of_snapshot, pod, snapshot
+from tests.lab.kubernetes.objects import Object, claim, of_claim, of_snapshot, pod, snapshot
 
 pytestmark = pytest.mark.lab
 HERE, ELSEWHERE = "lab-node-1", "lab-node-2"
@@ -18,6 +18,8 @@ TAINT = "rather-not-here=because:PreferNoSchedule"
 FILL = "head -c 20000000 /dev/urandom >file; sha256sum file >sum; sync"
 CHECK = "sha256sum -c sum"
 RESTORES = 20
+TOGETHER = 10
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,34 @@ def test_twenty_restores_at_once_all_run_where_the_data_is(kubectl: Kubectl, sou
     names = _restores(kubectl, "again", RESTORES, of_snapshot(source))
     kubectl.wait("condition=Ready", *named("pod", names), seconds=240)
     print(f"{RESTORES} restores were ready {time.monotonic() - began:.1f} s after they were asked for")
+    assert _nodes(kubectl, names) == {HERE}
+
+
+def _had_its_node_from_the_start(claim: Object) -> bool:
+    """Tell whether admission gave a claim its node: what it adds is in nobody's name, what is written later in the writer's."""
+    by_somebody = SELECTED_NODE in str([each["fieldsV1"] for each in claim["metadata"]["managedFields"]])
+    return claim["metadata"]["annotations"].get(SELECTED_NODE) == HERE and not by_somebody
+
+
+def test_clones_that_are_made_together_with_their_pods_have_their_node_from_the_start_and_are_never_refused(
+    kubectl: Kubectl, source: str
+) -> None:
+    names = _restores(kubectl, "together", TOGETHER, of_snapshot(source))
+    kubectl.wait("condition=Ready", *named("pod", names), seconds=240)
+    claims = {each["metadata"]["name"]: each for each in kubectl.all("pvc", "--show-managed-fields")}
+    assert [name for name in names if not _had_its_node_from_the_start(claims[name])] == []
+    assert [told for name in names for told in kubectl.events(name, "ProvisioningFailed")] == []
+    assert _nodes(kubectl, names) == {HERE}
+
+
+@pytest.mark.usefixtures("without_timeline")
+def test_while_the_timeline_is_away_claims_are_made_all_the_same(
+    kubectl: Kubectl, driver: Kubectl, source: str
+) -> None:
+    names = _restores(kubectl, "alone", 3, of_snapshot(source))
+    assert all(kubectl.get("pvc", name)["spec"]["dataSource"]["name"] == source for name in names)
+    _with_timeline(driver)
+    kubectl.wait("condition=Ready", *named("pod", names))
     assert _nodes(kubectl, names) == {HERE}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rokcsi.config.reading import read_settings
 from rokcsi.config.roles import NodeSettings, SwitchboardSettings, TimelineSettings
+from rokcsi.config.settings import AdmissionSettings
 from rokcsi.model.errors import InvalidRequest
 
 TLS = {"tls_certificate": "/tls/tls.crt", "tls_key": "/tls/tls.key", "tls_authorities": "/tls/ca.crt"}
@@ -53,6 +54,28 @@ def test_a_timeline_comes_back_from_json_as_it_went() -> None:
     settings = timeline(CONTROLLER)
     assert TimelineSettings.from_json(settings.to_json()) == settings
     assert settings.node_identity == "rokcsi-node"
+
+
+def test_the_api_server_sees_the_timelines_own_certificate_unless_told_otherwise() -> None:
+    assert timeline(CONTROLLER).admission is None
+    asked = timeline({**CONTROLLER, "admission": "0.0.0.0:9815"})
+    assert asked.admission == AdmissionSettings("0.0.0.0:9815", "/tls/tls.crt", "/tls/tls.key")
+    assert TimelineSettings.from_json(asked.to_json()) == asked
+    own = timeline(
+        {
+            **CONTROLLER,
+            "admission": "0.0.0.0:9815",
+            "admission_certificate": "/own/tls.crt",
+            "admission_key": "/own/tls.key",
+        }
+    )
+    assert own.admission == AdmissionSettings("0.0.0.0:9815", "/own/tls.crt", "/own/tls.key")
+
+
+@pytest.mark.parametrize("name", ["admission_certificate", "admission_key"])
+def test_a_certificate_without_its_key_is_named_and_the_other_way_round(name: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"the setting admission_(certificate|key) is not set"):
+        timeline({**CONTROLLER, "admission": "0.0.0.0:9815", name: "/own/file"})
 
 
 @pytest.mark.parametrize("name", NODE)

@@ -17,7 +17,8 @@ from rokcsi.model import errors
 from rokcsi.model.history import Version
 from rokcsi.model.people import TOKEN_HEADER, Person, Right, Wish
 from rokcsi.observe import http_server
-from rokcsi.web.door import Asked, Door
+from rokcsi.web.door import Door
+from rokcsi.web.exchange import Asked
 from rokcsi.web.line import TimelineLine
 from rokcsi.web.server import DoorServer
 from tests.fakes.certificates import Authority

@@ -120,7 +120,7 @@ def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
         tls = TlsFiles(str(files.certificate), str(files.key), str(files.authorities))
         checkpoints = CheckpointSettings(None, 10.0, "ignore", str(tmp_path / "catalogs"), 5, None, 0.7, "127.0.0.1:0")
         settings = TimelineSettings(
-            "rokcsi.dev", None, "info", "text", "static:x", NODES, CONTROLLER, "127.0.0.1:0", tls, checkpoints
+            "rokcsi.dev", None, "info", "text", "static:x", NODES, CONTROLLER, "127.0.0.1:0", tls, checkpoints, None
         )
 
         registries: list[CollectorRegistry] = []
