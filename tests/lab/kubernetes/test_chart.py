@@ -61,6 +61,9 @@ def test_the_plain_manifests_are_what_the_chart_makes() -> None:
         ("storageclass.name=typo", "storageclass"),
         ("sidecars.provisioner.image=", "sidecars.provisioner.image is empty"),
         ("node.pool=loopfile:/mnt/disk/pool", "node.poolDir"),
+        ("node.pools.values.nvme.pool=loopfile:/mnt/nvme/pool", "node.pools.values.nvme.pool"),
+        ("node.pools.values.nvme.poolDir=/mnt/nvme", "node.pools.values.nvme"),
+        ("node.pools.values.NVMe.pool=lvm:vg/pool", "NVMe"),
         ("node.pool=loopfile:/var/lib/rokcsi-pool", "node.poolDir"),
         ("node.pool=loopfile:/var/lib/rokcsi/../pool", "node.poolDir"),
         ("checkpoints=null", "checkpoints"),
@@ -242,6 +245,46 @@ def test_the_pods_are_for_linux_whatever_else_is_asked_of_their_nodes() -> None:
     objects = _objects(_made(*chosen))
     pods = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in {"Deployment", "DaemonSet"}]
     assert [pod["nodeSelector"] for pod in pods] == [{"kubernetes.io/os": "linux", "disk": "fast"}] * 3
+
+
+FAST = "node.pools.values.fast.pool=loopfile:/mnt/fast/pool,node.pools.values.fast.poolDir=/mnt/fast"
+
+
+@pytest.mark.parametrize("affinity", ["", "node.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"])
+def test_each_node_has_one_driver_with_the_pool_that_its_label_names(affinity: str) -> None:
+    also = [f"{affinity}.nodeSelectorTerms[0].matchExpressions[0].{each}" for each in ("key=a", "operator=Exists")]
+    values = [FAST, "node.pools.values.big.pool=lvm:vg/big", "node.pools.label=disk", "node.nodeSelector.kind=worker"]
+    made = {
+        each["metadata"]["name"]: each["spec"]["template"]["spec"]
+        for each in _objects(_made(*values, *(also if affinity else ())))
+        if each["kind"] == "DaemonSet"
+    }
+    assert {name: _pool(pod) for name, pod in made.items()} == {
+        "rok-node": ("loopfile:/var/lib/rokcsi/pool", "/var/lib/rokcsi"),
+        "rok-node-big": ("lvm:vg/big", "/var/lib/rokcsi"),
+        "rok-node-fast": ("loopfile:/mnt/fast/pool", "/mnt/fast"),
+    }
+    worker = {"kubernetes.io/os": "linux", "kind": "worker"}
+    chosen = {name: pod["nodeSelector"] for name, pod in made.items()}
+    assert chosen == {
+        "rok-node": worker,
+        "rok-node-big": {**worker, "disk": "big"},
+        "rok-node-fast": {**worker, "disk": "fast"},
+    }
+    elsewhere = {"key": "disk", "operator": "NotIn", "values": ["big", "fast"]}
+    [term] = made["rok-node"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][
+        "nodeSelectorTerms"
+    ]
+    asked = [{"key": "a", "operator": "Exists"}] if affinity else []
+    assert term["matchExpressions"] == [*asked, elsewhere]
+    assert ("affinity" in made["rok-node-fast"]) is bool(affinity)
+
+
+def _pool(pod: Object) -> tuple[str, str]:
+    [container] = pod["containers"]
+    [pool] = [each.removeprefix("--pool=") for each in container["args"] if each.startswith("--pool=")]
+    [folder] = [each["hostPath"]["path"] for each in pod["volumes"] if each["name"] == "pool"]
+    return pool, folder
 
 
 def _signed_over(*there: str) -> dict[str, dict[str, str]]:

@@ -52,3 +52,34 @@ groupsnapshot.storage.k8s.io/v1
 groupsnapshot.storage.k8s.io/v1beta2
 {{- end -}}
 {{- end }}
+
+{{- /* The pools of the nodes, as a list: which value of the label has it (none: all other nodes), where its pods go, and what it is. */ -}}
+{{- define "rokcsi.pools" -}}
+{{- $node := .Values.node -}}
+{{- $own := pick $node "pool" "poolDir" "overcommit" -}}
+{{- $others := dict "value" "" "nodeSelector" $node.nodeSelector "affinity" (include "rokcsi.elsewhere" . | fromYaml) -}}
+{{- $pools := list (merge $others $own) -}}
+{{- range $value, $pool := $node.pools.values -}}
+{{- $selector := merge (dict $node.pools.label $value) ($node.nodeSelector | default dict) -}}
+{{- $here := dict "value" $value "nodeSelector" $selector "affinity" $node.affinity -}}
+{{- $pools = append $pools (merge $here ($pool | default dict) $own) -}}
+{{- end -}}
+{{ toYaml $pools }}
+{{- end }}
+
+{{- /* The nodes' affinity, and away from those whose label chooses another pool. */ -}}
+{{- define "rokcsi.elsewhere" -}}
+{{- $affinity := deepCopy (.Values.node.affinity | default dict) -}}
+{{- if .Values.node.pools.values -}}
+{{- $away := dict "key" .Values.node.pools.label "operator" "NotIn" "values" (keys .Values.node.pools.values | sortAlpha) -}}
+{{- $nodes := $affinity.nodeAffinity | default dict -}}
+{{- $required := $nodes.requiredDuringSchedulingIgnoredDuringExecution | default dict -}}
+{{- $terms := list -}}
+{{- range $required.nodeSelectorTerms | default (list (dict)) -}}
+{{- $terms = append $terms (merge (dict "matchExpressions" (append (.matchExpressions | default list) $away)) .) -}}
+{{- end -}}
+{{- $must := dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) -}}
+{{- $_ := set $affinity "nodeAffinity" (merge $must $nodes) -}}
+{{- end -}}
+{{ toYaml $affinity }}
+{{- end }}
