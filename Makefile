@@ -27,7 +27,7 @@ demo: setup ## play the whole story on real data: notebook, checkpoint, run, fai
 demo-clean: setup ## remove everything that make demo made
 	@$(BIN)/python -m demo clean
 
-test: setup ## every check and every suite, csi-sanity too; under 12 minutes (root)
+test: setup ## every check and every suite, csi-sanity too; 13 minutes (root)
 	@tools/prerequisites
 	@tools/timed format-check lint types floors test-unit test-contract test-docs test-system test-e2e sanity
 

@@ -66,11 +66,6 @@ class ServedTimeline:
     line: Callable[[str], TimelineLine]
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture
 def served(authority: Authority) -> Iterator[ServedTimeline]:
     visits, calls = RememberedVisits(), RememberedCalls()

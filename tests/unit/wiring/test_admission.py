@@ -67,11 +67,6 @@ class World:
         return self.registry.get_sample_value("rokcsi_clones_at_creation_total", {"outcome": outcome})
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture
 def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
     with ExitStack() as parts:

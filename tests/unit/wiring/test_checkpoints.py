@@ -104,11 +104,6 @@ class World:
         return [body["reason"] for path, body in self.api.things.items() if path.startswith(f"{HOME}/events/")]
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls"))
-
-
 @pytest.fixture
 def world(tmp_path: Path, authority: Authority) -> Iterator[World]:
     with ExitStack() as parts:
