@@ -29,8 +29,10 @@ def _loops() -> Iterator[str]:
 
 
 def _mounts() -> Iterator[str]:
-    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    yield from (point for point in points if Path(point).is_relative_to("/tmp") and point != "/tmp")
+    points = [Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    below = (point for point in points if Path("/tmp") in point.parents)
+    # What holds this checkout was there before: it may be in /tmp, too.
+    yield from (str(point) for point in below if not Path.cwd().is_relative_to(point))
 
 
 if __name__ == "__main__":
