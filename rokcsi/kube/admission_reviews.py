@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,11 @@ from rokcsi.kube.claim_objects import ORIGIN, SELECTED_NODE, read_claim
 from rokcsi.kube.following import Object
 from rokcsi.model.claims import Claim, SourceKind
 from rokcsi.model.errors import InvalidRequest
+from rokcsi.model.object_names import is_object_name
 from rokcsi.model.origin import NAMESPACE
 
 _VERSION, _KIND = "admission.k8s.io/v1", "AdmissionReview"
 _CLAIMS = {"group": "", "version": "v1", "resource": "persistentvolumeclaims"}
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # a subdomain of RFC 1123, as Kubernetes demands
 _LONGEST_UID = 128
 
 
@@ -95,7 +94,7 @@ def _can_be_named(claim: Claim) -> bool:
     names = [claim.storage_class]
     names += [claim.name.name] if claim.name.name else []
     names += [] if claim.source.kind is SourceKind.ORIGIN else [claim.source.name]
-    return NAMESPACE.fullmatch(claim.name.namespace) is not None and all(_NAME.fullmatch(each) for each in names)
+    return NAMESPACE.fullmatch(claim.name.namespace) is not None and all(map(is_object_name, names))
 
 
 def _parsed(body: bytes) -> Object:

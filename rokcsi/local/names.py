@@ -9,18 +9,17 @@ from rokcsi.model.cluster import NewClaim, NewPod, PodVolume
 from rokcsi.model.errors import InvalidRequest
 from rokcsi.model.filesystems import FILESYSTEMS
 from rokcsi.model.mount_paths import mount_path_problem
+from rokcsi.model.object_names import is_object_name
 from rokcsi.model.sizes import LARGEST, Bytes
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _VOLUME_NAME = re.compile(_LABEL)
-_LONGEST_NAME = 253
 _VARIABLE = re.compile(r"[A-Za-z_][-A-Za-z0-9_.]*")
 
 
 def check_name(kind: str, name: str) -> None:
     """Raise InvalidRequest unless `name` is a DNS subdomain, as Kubernetes' names are."""
-    if len(name) > _LONGEST_NAME or _SUBDOMAIN.fullmatch(name) is None:
+    if not is_object_name(name):
         raise InvalidRequest(
             f"{name[:128]!r} is no name for a {kind}; use lower-case letters, digits, '-' and '.', at most 253 of them, "
             "beginning and ending with a letter or digit"

@@ -15,8 +15,6 @@ from typing import Protocol
 
 from rokcsi.model.claims import NamespacedName
 
-LONGEST_NAME = 253  # letters of an object's name in Kubernetes
-
 
 def content_name(snapshot: NamespacedName) -> str:
     """Give the one name that a snapshot's content may have: no namespace's name has a dot, so it is nobody else's."""

@@ -96,7 +96,7 @@ class Directory:
         return [line for line in self._present() if line.heard.announcement is None]
 
     def place_keys(self) -> Collection[str]:
-        """Give the topology keys of all nodes that were ever heard of, in lower case."""
+        """Give the topology keys of the nodes that have announced themselves, in lower case."""
         told = (line.heard.announcement for line in self._present())
         return {key.lower() for each in told if each for key in each.driver.segments}
 

@@ -30,7 +30,7 @@ def place_for(wanted: VolumeRequest, requirement: csi.TopologyRequirement, direc
         found = [route for route in directory.at(dict(term.segments)) if _is_allowed(route, requirement)]
         if found:
             return directory.of_pool(_chosen(wanted.name, found).pool)
-        _refuse_where_a_stranger_may_be(term, directory)
+        refuse_where_a_stranger_may_be(term.segments, directory)
     raise WrongNode(f"there is no node of this driver at {_all_written(requirement)}")
 
 
@@ -54,12 +54,12 @@ def _chosen(name: str, routes: Sequence[Route]) -> Route:
     return min(routes, key=lambda route: hashlib.sha256(f"{route.pool}\0{name}".encode()).digest())
 
 
-def _refuse_where_a_stranger_may_be(term: csi.Topology, directory: Directory) -> None:
-    """Raise PoolElsewhere while a node has not said where it is: a volume made elsewhere could be made twice."""
+def refuse_where_a_stranger_may_be(segments: Mapping[str, str], directory: Directory) -> None:
+    """Raise PoolElsewhere while a node has not said where it is: it may be there, and a volume made elsewhere be made twice."""
     strangers = directory.strangers()
     if strangers:
         away = "; ".join(f"{line.name}, {line.heard.why_away}" for line in strangers)
-        raise PoolElsewhere(f"no node is known at {written(term.segments)}, and these do not answer: {away}")
+        raise PoolElsewhere(f"no node is known at {written(segments)}, and these do not answer: {away}")
 
 
 def written(segments: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from rokcsi.csi.proto import csi_pb2 as csi
 from rokcsi.model.errors import PoolElsewhere
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.fan_out import FanOut, Question
-from rokcsi.switchboard.placement import written
+from rokcsi.switchboard.placement import refuse_where_a_stranger_may_be, written
 from rokcsi.switchboard.relay import Relay
 
 
@@ -46,9 +46,7 @@ def _sum(request: csi.GetCapacityRequest, nodes: FanOut) -> csi.GetCapacityRespo
 
 
 def _none_unless_to_come(segments: Mapping[str, str], directory: Directory) -> csi.GetCapacityResponse:
-    strangers = directory.strangers()
-    if strangers:
-        raise PoolElsewhere(f"these nodes have not said where they are: {', '.join(line.name for line in strangers)}")
+    refuse_where_a_stranger_may_be(segments, directory)
     ours = directory.place_keys()
     if not ours or any(key.lower() in ours for key in segments):
         raise PoolElsewhere(f"no node has said yet that it is at {written(segments)}")

@@ -16,20 +16,19 @@ from dataclasses import dataclass
 
 from rokcsi.model.claims import AtCreation, Claim, CreationLog, Source
 from rokcsi.model.deadline import Deadline, current_deadline, deadline
-from rokcsi.model.errors import NodeForgotten, NotFound, RosterAway, SourceNotAllowed, SourceNotReady, Unavailable
-from rokcsi.timeline.whereabouts import Whereabouts
+from rokcsi.model.errors import NodeForgotten, RosterAway, SourceNotReady, Unavailable
+from rokcsi.timeline.whereabouts import REFUSED, Whereabouts
 
 ANSWER_SECONDS = 0.5
 SHARED_SECONDS = 1.0
 _WORKERS = 8
-_OUTCOMES: tuple[tuple[type[Exception], AtCreation], ...] = (  # the first that fits
+_OUTCOMES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], AtCreation], ...] = (  # the first that fits
     (TimeoutError, AtCreation.TOO_LATE),
     (RosterAway, AtCreation.CLUSTER_AWAY),
     (NodeForgotten, AtCreation.NODE_AWAY),
     (Unavailable, AtCreation.NODE_AWAY),
     (SourceNotReady, AtCreation.SOURCE_NOT_READY),
-    (SourceNotAllowed, AtCreation.SOURCE_REFUSED),
-    (NotFound, AtCreation.SOURCE_REFUSED),
+    (REFUSED, AtCreation.SOURCE_REFUSED),
 )
 _Alike = tuple[str, str, Source]
 _log = logging.getLogger(__name__)

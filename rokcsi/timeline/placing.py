@@ -18,18 +18,15 @@ from dataclasses import dataclass
 
 from rokcsi.model.claims import Claim, Claims, NamespacedName, PlacementLog, Places
 from rokcsi.model.errors import (
-    CatalogUnreadable,
     ClaimChanged,
     NodeForgotten,
-    NotFound,
     RosterAway,
-    SourceNotAllowed,
     SourceNotReady,
     Unavailable,
 )
 from rokcsi.model.ids import PoolId
 from rokcsi.timeline.telling import Telling
-from rokcsi.timeline.whereabouts import Whereabouts
+from rokcsi.timeline.whereabouts import REFUSED, Whereabouts
 
 LOOK_AGAIN_SECONDS = 15.0
 AWAY_SECONDS = 3.0
@@ -81,7 +78,7 @@ class Placing:
             pool = self._whereabouts.pool_of(claim)
         except SourceNotReady:
             return _pause_by_age(claim)
-        except (SourceNotAllowed, NotFound, CatalogUnreadable) as error:
+        except REFUSED as error:
             self._telling.tell(claim, "SourceRefused", str(error))
             return _SELDOM_SECONDS
         return None if pool is None else self._placed(claim, pool)

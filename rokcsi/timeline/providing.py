@@ -14,13 +14,8 @@ from typing import Protocol
 from rokcsi.model.claims import NamespacedName
 from rokcsi.model.errors import CatalogUnreadable, InvalidRequest, NotFound, SourceNotAllowed
 from rokcsi.model.ids import shown_alone
-from rokcsi.model.requested_snapshots import (
-    LONGEST_NAME,
-    Content,
-    RequestedSnapshot,
-    SnapshotContents,
-    content_name,
-)
+from rokcsi.model.object_names import LONGEST_NAME
+from rokcsi.model.requested_snapshots import Content, RequestedSnapshot, SnapshotContents, content_name
 from rokcsi.model.visits import Origins
 from rokcsi.timeline.telling import Telling
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from rokcsi.model.claims import Claim, Claims, Places, SourceKind
+from rokcsi.model.errors import CatalogUnreadable, NotFound, SourceNotAllowed
 from rokcsi.model.ids import PoolId, pool_of_snapshot, pool_of_volume
+
+REFUSED = (SourceNotAllowed, NotFound, CatalogUnreadable)  # the source cannot be had, as things are
 
 
 class Whereabouts:
@@ -16,7 +19,7 @@ class Whereabouts:
     def pool_of(self, claim: Claim) -> PoolId | None:
         """Give the pool that it has to be made in, None where it is none of ours.
 
-        Raises SourceNotReady, SourceNotAllowed, NotFound, RosterAway.
+        Raises SourceNotReady, RosterAway, and what is REFUSED.
         """
         if not self._claims.waits_for_us(claim):
             return None

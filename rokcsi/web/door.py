@@ -15,15 +15,13 @@ import re
 from urllib.parse import unquote
 
 from rokcsi.model import errors
+from rokcsi.model.object_names import is_object_name
 from rokcsi.model.origin import namespace_of
 from rokcsi.model.people import AskedCheckpoints, People, Person, Right, Wish
 from rokcsi.web.exchange import Answer, Asked, Document, refused
 from rokcsi.web.wire import written
 
 _PATH = re.compile(r"/v1/namespaces/(?P<namespace>[^/]+)/versions(?:/(?P<version>[^/]+))?")
-# A subdomain of RFC 1123, as Kubernetes demands: `..`, or a name with a slash, would be another place of its API.
-_POD = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_POD = 253
 _LONGEST_TEXT = 4096
 _LONGEST_PATH = 200  # letters of it in the log
 _STATUSES: dict[type[errors.RokcsiError], int] = {
@@ -108,7 +106,7 @@ def _wish(body: bytes, person: Person) -> Wish:
             raise errors.InvalidRequest(f"{name} is a text of up to {_LONGEST_TEXT} characters")
     if not texts["pod"]:
         raise errors.InvalidRequest("name the pod that a checkpoint is to be taken of")
-    if len(texts["pod"]) > _LONGEST_POD or _POD.fullmatch(texts["pod"]) is None:
+    if not is_object_name(texts["pod"]):
         raise errors.InvalidRequest(f"{texts['pod'][:80]!r} is no name of a pod")
     return Wish(**texts, author=person.name)
 

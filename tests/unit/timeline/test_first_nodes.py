@@ -13,6 +13,7 @@ import pytest
 from rokcsi.model.claims import Claim, NamespacedName, Source, SourceKind
 from rokcsi.model.deadline import current_deadline
 from rokcsi.model.errors import (
+    CatalogUnreadable,
     Damaged,
     NodeForgotten,
     PoolDisputed,
@@ -70,6 +71,7 @@ def test_a_claim_of_somebody_elses_is_left_alone(house: House) -> None:
         (SourceNotReady("still being taken"), "source_not_ready"),
         (SourceNotAllowed("somebody else's"), "source_refused"),
         (SnapshotNotFound("no such handle"), "source_refused"),
+        (CatalogUnreadable("damaged"), "source_refused"),
         (RosterAway("no API server"), "cluster_away"),
         (Damaged("strange"), "failed"),
     ],
