@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from queue import SimpleQueue
 
 from tests.lab.guest import HOUSE
@@ -23,6 +24,8 @@ from tests.lab.sharing import machine
 from tests.lab.suites import KINDS, Suite, suites_of
 
 REPORTS = HOUSE / "build" / "lab"
+_TELLING = ("FAILED ", "ERROR ", "left behind: ", "E   ")
+_MOST_TOLD = 12
 _LIMIT_SECONDS = 1800.0
 _FULL_LIMIT_SECONDS = 3600.0
 
@@ -92,8 +95,7 @@ def _play_all(suites: Sequence[Suite]) -> Sequence[Played]:
 
 def _play(suite: Suite, cpu: int, running: set[subprocess.Popen[str]]) -> Played:
     """Run one suite; every line it says goes out with its name, and into its log."""
-    reports = REPORTS / suite.kind
-    reports.mkdir(parents=True, exist_ok=True)
+    _log_of(suite).parent.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     process = subprocess.Popen(
         [
@@ -113,7 +115,7 @@ def _play(suite: Suite, cpu: int, running: set[subprocess.Popen[str]]) -> Played
     )
     running.add(process)
     assert process.stdout is not None
-    with (reports / f"{suite.name}.log").open("w") as log:
+    with _log_of(suite).open("w") as log:
         for line in process.stdout:
             log.write(line)
             sys.stdout.write(f"{suite.kind} {suite.name} | {line}")
@@ -140,6 +142,21 @@ def _show(played: Sequence[Played], seconds: float) -> None:
     print(
         f"  {'all':23} {'':12} {seconds:5.0f} s, {busy:4.0f} s of a CPU; logs and JUnit XML in {REPORTS.relative_to(HOUSE)}"
     )
+    for it in played:
+        if it.status:
+            _show_why(it.suite)
+
+
+def _show_why(suite: Suite) -> None:
+    """Say at the very end, which is all that some logs keep, what a failed suite said of its failure."""
+    lines = _log_of(suite).read_text().splitlines()
+    told = [line for line in lines if line.startswith(_TELLING)] or lines
+    print(f"\nFAILED: {suite.kind} {suite.name}, {_log_of(suite).relative_to(HOUSE)} has all of it")
+    print("\n".join(f"  {line}" for line in told[-_MOST_TOLD:]))
+
+
+def _log_of(suite: Suite) -> Path:
+    return REPORTS / suite.kind / f"{suite.name}.log"
 
 
 if __name__ == "__main__":
