@@ -31,7 +31,7 @@ def forget(
     """Declare a node gone for good: deletes of its volumes and snapshots count as done from then on.
 
     Until then they answer "away", since nobody knows whether the data comes back. A node
-    where the driver still runs is refused. On a terminal it asks first.
+    that the cluster calls Ready, or where the driver still runs, is refused. On a terminal it asks first.
     """
     settings = read_settings({"nodes": nodes, "driver_name": driver_name}, config)
     if settings.network.nodes is None:

@@ -238,6 +238,22 @@ def test_a_node_where_the_driver_runs_cannot_be_forgotten(roster: KubernetesRost
     assert api.maps == {}
 
 
+def test_a_node_that_is_ready_is_not_forgotten_while_its_driver_is_down(
+    roster: KubernetesRoster, api: ApiState
+) -> None:
+    pool = PoolId.fresh()
+    api.volumes = [volume(f"v-{pool}-{'0' * 32}", "a")]
+    ready = {"type": "Ready", "status": "True"}
+    node = api.have("/api/v1/nodes/a", {"metadata": {"name": "a"}, "status": {"conditions": [ready]}})
+    for name in ("a", pool):
+        with pytest.raises(StillInUse, match="kubectl delete node a"):
+            roster.forget(name, [pool])
+    assert api.maps == {}
+    node["status"]["conditions"][0]["status"] = "Unknown"  # as it is once kubelet has said nothing for a while
+    roster.forget("a", [pool])
+    assert set(roster.forgotten()) == {pool}
+
+
 def test_an_entry_that_somebody_edited_wrongly_forgets_nothing(roster: KubernetesRoster, api: ApiState) -> None:
     pool = PoolId.fresh()
     name = f"{SERVICE}-forgotten"
