@@ -47,7 +47,7 @@ floors: ## imports go downwards only
 	$(BIN)/lint-imports
 
 test-unit: ## the tests without root
-	$(PYTEST) $(TESTS)/unit -m "not lab" --ignore $(TESTS)/unit/test_docs.py --ignore $(TESTS)/unit/test_shown_commands.py
+	$(PYTEST) --numprocesses auto $(TESTS)/unit -m "not lab" --ignore $(TESTS)/unit/test_docs.py --ignore $(TESTS)/unit/test_shown_commands.py
 
 test-contract: ## the promises of a pool, kept by the in-memory pool
 	$(PYTEST) $(TESTS)/contract -m "not system and not lab"

@@ -18,6 +18,7 @@ from rokcsi.web.exchange import Answer, Answers, Asked, refused
 _ANSWER_SECONDS = 60.0
 _MOST_BYTES = 64 * 1024
 _MOST_DIGITS = 9
+_PIECE_BYTES = 64 * 1024
 
 
 class DoorServer(BackgroundServer):
@@ -49,12 +50,19 @@ class _Asking(Exchange):
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > _MOST_BYTES:
             self._send(Answer(413, refused(InvalidRequest(f"a request has at most {_MOST_BYTES} bytes"))))
+            self._let_it_all_come(length)
             return
         body = self.rfile.read(int(length))
         asked = Asked(self.command, self.path.partition("?")[0], self.headers.get(TOKEN_HEADER, ""), body)
         with request(), deadline(Deadline(time.monotonic() + _ANSWER_SECONDS)):
             answer = cast("_Server", self.server).door.answer(asked)
         self._send(answer)
+
+    def _let_it_all_come(self, length: str) -> None:
+        """Throw away what is still sent: many clients read an answer only once they have sent all, and would see a broken line."""
+        left = int(length) if length.isdecimal() and len(length) <= _MOST_DIGITS else 0
+        while left > 0 and (piece := self.rfile.read1(min(left, _PIECE_BYTES))):
+            left -= len(piece)
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - http.server looks for these names
 

@@ -122,10 +122,10 @@ class TestServer:
         assert answer.status == 200
         assert "here" in str(patch_of(answer.document))
 
-    def test_a_review_that_is_too_large_is_not_read(
+    def test_a_review_that_is_too_large_is_not_looked_at_and_its_sender_is_told(
         self, served: str, files: CertificateFiles, nodes: ToldNodes
     ) -> None:
-        large = a_review(a_claim("again", annotations={"large": "x" * 70_000}))
+        large = a_review(a_claim("again", annotations={"large": "x" * 7_000_000}))
         assert self.posted(served, files.authorities, json.dumps(large).encode()).status == 413
         assert not nodes.asked
 
