@@ -33,9 +33,8 @@ class Review:
     annotated: bool = False
 
 
-def read_review(body: bytes) -> Review:
+def read_review(document: Object) -> Review:
     """Read what the API server sends; raise InvalidRequest for anything that it would not send."""
-    document = _parsed(body)
     if (document.get("apiVersion"), document.get("kind")) != (_VERSION, _KIND):
         raise InvalidRequest(f"not an {_KIND} of {_VERSION}")
     request = _part(document, "request")
@@ -95,16 +94,6 @@ def _can_be_named(claim: Claim) -> bool:
     names += [claim.name.name] if claim.name.name else []
     names += [] if claim.source.kind is SourceKind.ORIGIN else [claim.source.name]
     return NAMESPACE.fullmatch(claim.name.namespace) is not None and all(map(is_object_name, names))
-
-
-def _parsed(body: bytes) -> Object:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("this is no JSON that can be read") from error
-    if not isinstance(document, dict):
-        raise InvalidRequest("a JSON object is wanted")
-    return document
 
 
 def _part(holder: Object, name: str) -> Object:

@@ -26,7 +26,7 @@ class AdmissionDoor:
         if (asked.method, asked.path) != ("POST", PATH):
             return Answer(404, refused(RecordNotFound(f"there is only POST {PATH}")))
         try:
-            review = read_review(asked.body)
+            review = read_review(asked.document())
         except InvalidRequest as error:
             return Answer(400, refused(error))
         node = self._nodes.node_for(review.claim) if review.claim else ""

@@ -9,7 +9,6 @@ DELETE /v1/namespaces/NAMESPACE/versions/VERSION    one is let go
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from urllib.parse import unquote
@@ -88,9 +87,9 @@ class Door:
     def _done(self, asked: Asked, person: Person, namespace: str, version: str) -> Document:
         match asked.method:
             case "POST":
-                return written(self._checkpoints.take(namespace, _wish(asked.body, person)))
+                return written(self._checkpoints.take(namespace, _wish(asked.document(), person)))
             case "PUT":
-                return written(self._checkpoints.pin(namespace, version, pinned=_pinned(asked.body)))
+                return written(self._checkpoints.pin(namespace, version, pinned=_pinned(asked.document())))
             case "DELETE":
                 return written(self._checkpoints.remove(namespace, version))
         if version:
@@ -98,8 +97,7 @@ class Door:
         return {"versions": [written(each) for each in self._checkpoints.versions(namespace)]}
 
 
-def _wish(body: bytes, person: Person) -> Wish:
-    given = _given(body)
+def _wish(given: Document, person: Person) -> Wish:
     texts = {name: given.get(name, "") for name in ("pod", "title", "message")}
     for name, text in texts.items():
         if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
@@ -111,19 +109,9 @@ def _wish(body: bytes, person: Person) -> Wish:
     return Wish(**texts, author=person.name)
 
 
-def _pinned(body: bytes) -> bool:
+def _pinned(given: Document) -> bool:
     """Give what is asked for; a slip must not unpin: what is not pinned may go."""
-    pinned = _given(body).get("pinned")
+    pinned = given.get("pinned")
     if not isinstance(pinned, bool):
         raise errors.InvalidRequest("pinned is true or false")
     return pinned
-
-
-def _given(body: bytes) -> Document:
-    try:
-        given = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise errors.InvalidRequest(f"this is no JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise errors.InvalidRequest("a JSON object is wanted")
-    return given

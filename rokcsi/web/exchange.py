@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +19,16 @@ class Asked:
     path: str
     token: str
     body: bytes = b""
+
+    def document(self) -> Document:
+        """Give the JSON object that the body is, an empty one where there is none; raise InvalidRequest."""
+        try:
+            document = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise errors.InvalidRequest(f"this is no JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise errors.InvalidRequest("a JSON object is wanted")
+        return document
 
 
 @dataclass(frozen=True, slots=True)

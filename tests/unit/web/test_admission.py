@@ -90,6 +90,11 @@ def test_a_review_that_is_none_is_refused_and_nobody_asked(nodes: ToldNodes) -> 
     assert not nodes.asked
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[]", b"[" * 60_000, b'"AdmissionReview"', b"{}"])
+def test_what_is_no_object_of_json_is_refused_too(nodes: ToldNodes, body: bytes) -> None:
+    assert AdmissionDoor(nodes).answer(Asked("POST", PATH, "", body)).status == 400
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", PATH), ("POST", "/"), ("DELETE", PATH), ("POST", f"{PATH}/x")])
 def test_there_is_one_thing_to_ask(nodes: ToldNodes, method: str, path: str) -> None:
     assert AdmissionDoor(nodes).answer(Asked(method, path, "")).status == 404
