@@ -110,7 +110,7 @@ class Keeping:
         if since is None and not shelf.catalog.versions.list(VersionFilter(state=None)):
             self._parts.shelves.remove(namespace)
             return None
-        runs = [run for run in shelf.catalog.runs.list() if not _is_pinned(shelf.catalog, run)]
+        runs = counted_runs(shelf.catalog)
         for run in runs[: -self._rules.runs]:
             self._let_run_go(shelf, run)
         for run in runs[-self._rules.runs : -1]:
@@ -128,7 +128,7 @@ class Keeping:
             if since is None or version.created_at < since or version.state is VersionState.DELETING:
                 self._let_go(shelf, version)
         for run in catalog.runs.list():
-            if (since is None or run.created_at < since) and not _versions(catalog, run):
+            if (since is None or run.created_at < since) and not versions_of(catalog, run):
                 catalog.runs.remove(run.id)
 
     def _is_within_the_cap(self, catalog: Catalog) -> bool:
@@ -136,13 +136,13 @@ class Keeping:
         return limit is None or kept_bytes(catalog.versions.list(VersionFilter())) < limit
 
     def _let_run_go(self, shelf: _Shelf, run: Run) -> None:
-        versions = _versions(shelf.catalog, run)
+        versions = versions_of(shelf.catalog, run)
         if _is_open(run) or any(version.state is VersionState.TAKING for version in versions):
             return
         for version in versions:
             if not version.pinned:
                 self._let_go(shelf, version)
-        if not _versions(shelf.catalog, run):
+        if not versions_of(shelf.catalog, run):
             shelf.catalog.runs.remove(run.id)
 
     def _let_go(self, shelf: _Shelf, version: Version) -> None:
@@ -158,13 +158,18 @@ class Keeping:
             self._parts.cuts.remove(version.cut)
 
 
-def _versions(catalog: Catalog, run: Run) -> Sequence[Version]:
+def counted_runs(catalog: Catalog) -> Sequence[Run]:
+    """Give the runs that are counted, the oldest first: not those of which all that is left is pinned."""
+    return [run for run in catalog.runs.list() if not _is_pinned(catalog, run)]
+
+
+def versions_of(catalog: Catalog, run: Run) -> Sequence[Version]:
+    """Give all versions of a run, whatever their state."""
     return catalog.versions.list(VersionFilter(run.pipeline, run.id, state=None))
 
 
 def _is_pinned(catalog: Catalog, run: Run) -> bool:
-    """Tell whether all that is left of a run is pinned: it is not counted among the runs that are kept."""
-    versions = _versions(catalog, run)
+    versions = versions_of(catalog, run)
     return bool(versions) and all(version.pinned for version in versions)
 
 

@@ -2,8 +2,9 @@
 
 Pool by pool, when the timeline begins, and later for the nodes that come back. It only adds:
 whoever removes a version removes its cut too, so what stands in a pool without a version was
-lost. What nobody wants of it any more (its namespace is gone, there are newer runs) goes by
-the same rules as ever, once it is filed.
+lost. What nobody wants of it any more (its namespace is gone) goes by the same rules as ever,
+once it is filed. What is of an older run than are kept has been kept by somebody all the same,
+and nobody can tell any more by whom: it is pinned.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rokcsi.model.runs import Attempt, MountedVolume, Run, StepStatus
 from rokcsi.model.visits import VolumeCuts, cut_at_door, cut_of_asked, version_at_door
 from rokcsi.pipeline.label_reading import read_version
 from rokcsi.pipeline.rebuilt import runs_of
+from rokcsi.timeline.keeping import KeepingRules, counted_runs, versions_of
 from rokcsi.timeline.labelling import ToldVisit, is_of_a_visit, told_namespace, told_visit, was_asked_for
 from rokcsi.timeline.visiting import Visiting, VisitParts
 
@@ -44,11 +46,13 @@ class Told:
 class Rebuilding:
     """Looks through each pool once, with the parts that visits are dealt with by."""
 
-    def __init__(self, parts: VisitParts, cuts: VolumeCuts, visiting: Visiting) -> None:
+    def __init__(self, parts: VisitParts, cuts: VolumeCuts, visiting: Visiting, rules: KeepingRules) -> None:
         self._parts = parts
+        self._rules = rules
         self._cuts = cuts
         self._visiting = visiting
         self._seen: set[PoolId] = set()
+        self._filed: set[str] = set()
         self._unreadable: set[str] = set()
 
     def look(self) -> float:
@@ -108,18 +112,20 @@ class Rebuilding:
         with self._visiting.alone(namespace):
             catalog = self._parts.shelves.of(namespace)
             lost = [each for each in told if self._is_lost(catalog, each.version)]
-            versions = {each.version.id: each.version for each in lost}
-            owners = {each.id: each for each in catalog.versions.list(VersionFilter())} | versions
-            resting = {each.version.id: found for each in lost if (found := _resting(each, owners)) is not None}
-            for version in sorted([*versions.values(), *resting.values()], key=lambda each: each.created_at):
-                if not _knows(catalog, version.id):
-                    catalog.versions.add(version)
+            filed = _file_versions(catalog, lost)
+            self._filed |= filed
             self._file_runs(namespace, catalog, lost)
+            self._pin_what_was_kept(catalog)
         if lost:
-            _log.info(
-                "filed lost checkpoints again", extra={"namespace": namespace, "count": len(versions) + len(resting)}
-            )
+            _log.info("filed lost checkpoints again", extra={"namespace": namespace, "count": len(filed)})
             self._parts.filed(namespace)
+
+    def _pin_what_was_kept(self, catalog: Catalog) -> None:
+        """Pin what was lost of runs that are older than those that are kept without a pin, from whichever pool it came."""
+        for run in counted_runs(catalog)[: -self._rules.runs]:
+            for version in versions_of(catalog, run):
+                if version.id in self._filed:
+                    catalog.versions.save(replace(version, pinned=True))
 
     def _is_lost(self, catalog: Catalog, version: Version) -> bool:
         """Tell whether nothing rests on a cut that is there; it may have gone while the pool was listed."""
@@ -144,6 +150,17 @@ class Rebuilding:
             attempt = replace(attempt, status=StepStatus.RUNNING, finished_at=None, message="")
             self._parts.begun(at)
         self._visiting.book(namespace).found_again(run, step, attempt)
+
+
+def _file_versions(catalog: Catalog, lost: Sequence[Told]) -> set[str]:
+    """File what cuts tell of, and what rests on them; give the ids of what was not there."""
+    versions = {each.version.id: each.version for each in lost}
+    owners = {each.id: each for each in catalog.versions.list(VersionFilter())} | versions
+    versions |= {found.id: found for each in lost if (found := _resting(each, owners)) is not None}
+    missing = [version for version in versions.values() if not _knows(catalog, version.id)]
+    for version in sorted(missing, key=lambda each: each.created_at):
+        catalog.versions.add(version)
+    return {version.id for version in missing}
 
 
 def _by_namespace(cuts: Iterable[LabelledCut]) -> Mapping[str, Sequence[Told]]:

@@ -18,6 +18,7 @@ from rokcsi.model.people import Wish
 from rokcsi.switchboard.dialling import Dialling
 from rokcsi.switchboard.directory import Directory
 from rokcsi.switchboard.node_cuts import NodeCuts
+from rokcsi.timeline.keeping import KeepingRules
 from rokcsi.timeline.rebuilding import Rebuilding
 from tests.fakes.csi_caller import CsiCaller
 from tests.fakes.served_cluster import CONTROLLER, NODES, ServedCluster, served_cluster
@@ -82,7 +83,7 @@ def test_checkpoints_on_two_nodes_are_found_again_after_everything_was_killed(
         node.start()
     timeline.lose_catalogues()
     with cuts_of(cluster) as cuts:
-        Rebuilding(timeline.parts, cuts, timeline.visiting).look()
+        Rebuilding(timeline.parts, cuts, timeline.visiting, KeepingRules()).look()
     found = timeline.versions()
     assert [(each.id, each.cut, each.members) for each in found] == [
         (each.id, each.cut, each.members) for each in known

@@ -16,13 +16,15 @@ from rokcsi.model.ids import PoolId
 from rokcsi.model.people import Wish
 from rokcsi.model.provisioner import SaidOfGroup
 from rokcsi.model.runs import RunStatus, StepStatus
+from rokcsi.model.visits import PodOwner
+from rokcsi.timeline.keeping import KeepingRules
 from rokcsi.timeline.rebuilding import Rebuilding
-from tests.fakes.visited_cluster import NAMESPACE, POOL, MemoryCuts
+from tests.fakes.visited_cluster import JOB, NAMESPACE, POOL, MemoryCuts
 from tests.unit.timeline.conftest import Timeline, after, before
 
 
 def rebuilding(timeline: Timeline, cuts: MemoryCuts | None = None) -> Rebuilding:
-    return Rebuilding(timeline.parts, cuts or timeline.cuts, timeline.visiting)
+    return Rebuilding(timeline.parts, cuts or timeline.cuts, timeline.visiting, KeepingRules())
 
 
 def rebuilt(timeline: Timeline) -> None:
@@ -30,9 +32,11 @@ def rebuilt(timeline: Timeline) -> None:
     rebuilding(timeline).look()
 
 
-def visited(timeline: Timeline, name: str, *claims: str, exit_status: int = 0) -> PodAtDoor:
+def visited(
+    timeline: Timeline, name: str, *claims: str, exit_status: int = 0, owner: PodOwner | None = JOB
+) -> PodAtDoor:
     """Have a pod come, run, end and leave."""
-    at = timeline.pods.comes(name, *(claims or ("work",)))
+    at = timeline.pods.comes(name, *(claims or ("work",)), owner=owner)
     timeline.enters(at, (claims or ("work",))[0])
     timeline.pods.runs(name)
     timeline.pods.ends(name, exit_status)
@@ -63,6 +67,20 @@ def test_a_lost_catalogue_is_filled_again_from_the_pools(timeline: Timeline) -> 
         timeline.pods.claims[name].handle for name in ("work", "data")
     ]
     assert timeline.filed[-1] == NAMESPACE
+
+
+def test_what_only_a_pin_can_have_kept_is_pinned_again_and_nothing_else_is(timeline: Timeline) -> None:
+    for number in range(3):
+        visited(timeline, f"run-{number}", owner=PodOwner("Job", "train", f"{number:08d}"))
+    pinned = timeline.versions()[1]
+    timeline.shelves.of(NAMESPACE).versions.save(replace(pinned, pinned=True))
+    timeline.keeping(runs=1).look(NAMESPACE)
+    kept = {each.id: each.pinned for each in timeline.versions()}
+    assert (len(kept), kept[pinned.id]) == (3, True)
+    timeline.lose_catalogues()
+    Rebuilding(timeline.parts, timeline.cuts, timeline.visiting, KeepingRules(runs=1)).look()
+    timeline.keeping(runs=1).look(NAMESPACE)
+    assert {each.id: each.pinned for each in timeline.versions()} == kept
 
 
 def test_a_pod_that_is_still_there_goes_on_with_its_visit(timeline: Timeline) -> None:

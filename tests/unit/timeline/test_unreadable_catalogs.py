@@ -14,6 +14,7 @@ from rokcsi.model.doorkeeper import PodAtDoor, Side
 from rokcsi.model.errors import CatalogUnreadable
 from rokcsi.model.ids import PoolId
 from rokcsi.model.people import Wish
+from rokcsi.timeline.keeping import KeepingRules
 from rokcsi.timeline.origins import NamespaceOrigins
 from rokcsi.timeline.rebuilding import Rebuilding
 from tests.fakes.visited_cluster import LONG_AGO, NAMESPACE, POOL, passage
@@ -92,7 +93,7 @@ def test_its_cuts_stay_and_are_found_again_when_the_file_was_moved_away(timeline
     visited(timeline, "train")
     versions, cuts = timeline.versions(), dict(timeline.cuts.cuts)
     path = damaged(timeline, NAMESPACE)
-    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting)
+    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting, KeepingRules())
     for _ in range(2):
         rebuilding.look()
     with pytest.raises(CatalogUnreadable):
@@ -107,7 +108,7 @@ def test_its_cuts_stay_and_are_found_again_when_the_file_was_moved_away(timeline
 def test_one_that_is_damaged_while_the_timeline_works_is_filled_again_as_well(timeline: Timeline) -> None:
     visited(timeline, "train")
     versions = timeline.versions()
-    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting)
+    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting, KeepingRules())
     rebuilding.look()
     timeline.shelves.close()
     path = timeline.folder / f"{NAMESPACE}.sqlite"
@@ -131,7 +132,7 @@ def test_its_cuts_are_not_asked_for_again_and_again_meanwhile(
         return labelled(pool, besides)
 
     monkeypatch.setattr(timeline.cuts, "labelled", counted)
-    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting)
+    rebuilding = Rebuilding(timeline.parts, timeline.cuts, timeline.visiting, KeepingRules())
     for _ in range(3):
         rebuilding.look()
     assert reads == [PoolId(POOL)]
@@ -145,7 +146,7 @@ def test_a_pool_that_holds_some_of_both_gives_back_what_is_of_the_other(timeline
     versions = timeline.versions()
     timeline.lose_catalogues()
     path = damaged(timeline, BROKEN)
-    Rebuilding(timeline.parts, timeline.cuts, timeline.visiting).look()
+    Rebuilding(timeline.parts, timeline.cuts, timeline.visiting, KeepingRules()).look()
     assert [each.id for each in timeline.versions()] == [each.id for each in versions]
     assert path.read_bytes() == GARBAGE
 
