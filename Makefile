@@ -27,11 +27,11 @@ demo: setup ## play the whole story on real data: notebook, checkpoint, run, fai
 demo-clean: setup ## remove everything that make demo made
 	@$(BIN)/python -m demo clean
 
-test: setup ## every check and every suite, csi-sanity too; 13 minutes (root)
+test: setup ## every check and every suite, csi-sanity too; 11 minutes (root)
 	@tools/prerequisites
 	@tools/timed format-check lint types floors test-unit test-contract test-docs test-system test-e2e sanity
 
-check: setup ## format, lint, types, floors, unit, contract, docs; about three minutes, no root
+check: setup ## format, lint, types, floors, unit, contract, docs; two to three minutes, no root
 	@tools/timed format-check lint types floors test-unit test-contract test-docs
 
 lint: ## ruff's rules
