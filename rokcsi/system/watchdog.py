@@ -61,10 +61,15 @@ class NotLetGo(SystemCallFailed):
 
 
 class Watchdog:
-    """Lets go what is armed when this process dies, or when `limit_seconds` have passed."""
+    """Lets go what is armed when this process dies, or when `limit_seconds` have passed.
 
-    def __init__(self, limit_seconds: float = 2.0) -> None:
+    `held` is an open file whose lock it shares: it goes on for some seconds after us, and whoever
+    comes next waits for its end by that lock. Otherwise it would let go what they have stopped.
+    """
+
+    def __init__(self, limit_seconds: float = 2.0, *, held: int | None = None) -> None:
         self.limit_seconds = limit_seconds
+        self._held = () if held is None else (held,)
         self._process: subprocess.Popen[bytes] | None = None
         self._armed: dict[int, bytes] = {}
         self._ids = itertools.count(1)
@@ -144,6 +149,7 @@ class Watchdog:
                 stderr=subprocess.DEVNULL,
                 cwd="/",
                 bufsize=0,
+                pass_fds=self._held,
                 start_new_session=True,
             )
             self._write(b"".join(self._armed.values()))

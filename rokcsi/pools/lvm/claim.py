@@ -3,7 +3,8 @@
 Called when a pool is opened. They lie where LVM has its own locks, since whoever runs LVM on
 this machine, from whichever container, has to share that folder. Every command of ours has
 the second file as its standard input: its lock is let go when the last of them ends, and a
-driver that was killed may leave one behind that goes on for a while.
+driver that was killed may leave one behind that goes on for a while. So may its watchdog, which
+has it, too, and would resume what the next driver has suspended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 class Claim:
-    """A pool's being ours, until `release`; `held` is for our commands to have as their standard input."""
+    """A pool's being ours, until `release`; `held` is for our commands to have as their standard input, and for our watchdog."""
 
     def __init__(self, name: str, *, folder: Path = _FOLDER) -> None:
         with ExitStack() as undo:

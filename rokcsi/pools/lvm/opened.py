@@ -35,6 +35,7 @@ from rokcsi.system.locks import KeyedLocks
 from rokcsi.system.lvm import Lvm, mapped_name
 from rokcsi.system.lvm_reports import GroupReport, LogicalVolume
 from rokcsi.system.suspending import Suspender
+from rokcsi.system.watchdog import Watchdog
 
 declare("lvm.open.activated", "lvm.open.identified", "lvm.reconcile.discarded")
 
@@ -70,7 +71,7 @@ def opened_pool(group: str, pool: str, *, points: MountPoints, locks: KeyedLocks
         ending.callback(claim.release)
         mapper = DeviceMapper()
         ending.callback(mapper.close)
-        suspender = Suspender(mapper, points)
+        suspender = Suspender(mapper, points, watchdog=Watchdog(held=claim.held))
         ending.callback(suspender.close)
         access = PoolAccess(group, pool, mapper, Lvm(runners(claim.held), group), locks)
         opened = _Opening(access, suspender).opened(ending)

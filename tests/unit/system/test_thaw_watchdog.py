@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from rokcsi.system import watchdog as watchdogs
+from rokcsi.system.file_locks import lock_alone, lock_shared_after_others
 from rokcsi.system.thaw_watchdog import Armed
-from rokcsi.system.watchdog import Watchdog
+from rokcsi.system.watchdog import LentDevice, Watchdog
 
 
 def due(armed: Armed) -> float | None:
@@ -94,6 +95,18 @@ def test_it_lets_whoever_tells_it_something_go_on_first() -> None:
         while os.sched_getscheduler(watchdog.pid) != os.SCHED_BATCH and time.monotonic() < until:
             time.sleep(0.01)
         assert os.sched_getscheduler(watchdog.pid) == os.SCHED_BATCH
+
+
+def test_whoever_comes_next_is_kept_out_until_it_has_ended(tmp_path: Path) -> None:
+    ours, theirs = (os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC) for _ in range(2))
+    assert lock_shared_after_others(ours, 0.0)
+    watchdog = Watchdog(held=ours)
+    watchdog.arm([LentDevice("no-such-device")], 60)
+    os.close(ours)  # as happens to a driver that is killed
+    assert not lock_alone(theirs)
+    watchdog.close()
+    assert lock_alone(theirs)
+    os.close(theirs)
 
 
 def test_one_that_does_not_end_and_has_nothing_to_let_go_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
