@@ -11,6 +11,7 @@ from kubernetes import client
 from rokcsi.kube.claim_objects import REMINDED, SELECTED_NODE, read_claim, read_pod
 from rokcsi.kube.claim_sources import ClaimSources
 from rokcsi.kube.connecting import CONFLICT, MISSING, asked, read, status_of
+from rokcsi.kube.node_objects import ready_condition
 from rokcsi.kube.volume_places import node_of_pool
 from rokcsi.model.claims import Claim, HomelessPod, NamespacedName, SourceKind
 from rokcsi.model.errors import ClaimChanged, InvalidRequest, RosterAway, SourceNotAllowed
@@ -83,8 +84,7 @@ class KubernetesClaims:
             return f"the cluster has no node {node} any more"
         if found["spec"].get("unschedulable"):
             return "it takes no new pods (kubectl uncordon)"
-        conditions = (found.get("status") or {}).get("conditions") or ()
-        ready: Mapping[str, str] = next((each for each in conditions if each["type"] == "Ready"), {})
+        ready = ready_condition(found)
         return "" if ready.get("status") == "True" else f"it is not ready ({ready.get('reason', 'kubelet is silent')})"
 
     def node_of(self, pool: PoolId) -> str:

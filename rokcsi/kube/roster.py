@@ -9,6 +9,7 @@ from kubernetes import client
 
 from rokcsi.kube.connecting import FAILURES, api_client, read, told
 from rokcsi.kube.forgotten_pools import ForgottenPools
+from rokcsi.kube.node_objects import ready_condition
 from rokcsi.kube.slice_watch import SliceWatch
 from rokcsi.kube.volume_places import node_of_pool, pools_of_node
 from rokcsi.model.errors import RosterAway, StillInUse
@@ -69,6 +70,4 @@ class KubernetesRoster:
 
     def _runs(self, machine: str) -> bool:
         """Tell whether kubelet is at work there, with or without our driver; raise RosterAway."""
-        found = read(self._core.read_node, machine) or {}
-        conditions = found.get("status", {}).get("conditions", ())
-        return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+        return ready_condition(read(self._core.read_node, machine) or {}).get("status") == "True"

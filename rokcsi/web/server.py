@@ -47,20 +47,24 @@ class _Server(BoundServer):
 
 class _Asking(Exchange):
     def do_GET(self) -> None:  # noqa: N802 - http.server looks for this name
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > _MOST_BYTES:
+        length = self._length()
+        if length is None or length > _MOST_BYTES:
             self._send(Answer(413, refused(InvalidRequest(f"a request has at most {_MOST_BYTES} bytes"))))
-            self._let_it_all_come(length)
+            self._let_it_all_come(length or 0)
             return
-        body = self.rfile.read(int(length))
+        body = self.rfile.read(length)
         asked = Asked(self.command, self.path.partition("?")[0], self.headers.get(TOKEN_HEADER, ""), body)
         with request(), deadline(Deadline(time.monotonic() + _ANSWER_SECONDS)):
             answer = cast("_Server", self.server).door.answer(asked)
         self._send(answer)
 
-    def _let_it_all_come(self, length: str) -> None:
+    def _length(self) -> int | None:
+        """Give how many bytes are sent with the request, None where what it says of that is no number to reckon with."""
+        length = self.headers.get("Content-Length", "0")
+        return int(length) if length.isdecimal() and len(length) <= _MOST_DIGITS else None
+
+    def _let_it_all_come(self, left: int) -> None:
         """Throw away what is still sent: many clients read an answer only once they have sent all, and would see a broken line."""
-        left = int(length) if length.isdecimal() and len(length) <= _MOST_DIGITS else 0
         while left > 0 and (piece := self.rfile.read1(min(left, _PIECE_BYTES))):
             left -= len(piece)
 
